@@ -1,0 +1,68 @@
+"""The vocabulary: a game has players, and turns in which one of them moves to lower its score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from belamy.chance import Chance
+
+Batch = dict[str, Tensor]
+"""Named tensors, each ``[B, ...]``: images ``[B, C, H, W]`` float32 in [-1, 1], classes int64 ``[B]``."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a player is judged by: the sum of the scalar ``terms`` is minimised, ``seen`` is only watched."""
+
+    terms: dict[str, Tensor]
+    seen: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        return torch.stack(list(self.terms.values())).sum()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One optimizer step of one player on ``loss(batch, rng)``.
+
+    ``every``: lazy regularisation (Karras et al., 2020): played at every n-th step, its loss times n.
+    ``repeats``: played so many times in a row on fresh data (n_critic).
+    """
+
+    player: str
+    loss: Callable[[Batch, Chance], Score]
+    every: int = 1
+    repeats: int = 1
+
+
+class Game(nn.Module):
+    """Networks, and the losses they play for.
+
+    Players are the child modules that turns name. All that must survive a restart is a parameter or a buffer.
+    """
+
+    shipped: tuple[str, ...] = ("generator",)
+    """The players that sampling needs: averaged over training, and saved in the model."""
+
+    def turns(self) -> list[Turn]:
+        """The turns of one step, in the order they are played."""
+        raise TypeError(f"{type(self).__name__} must say its turns(): a list of Turn")
+
+    def advance(self, examples: int) -> None:
+        """Called before each step with the number of examples seen: for schedules and growth."""
+
+    def observe(self, seen: Mapping[str, float]) -> None:
+        """Called after each turn with what it saw, averaged over the global batch: for adaptive rules."""
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        """All the chance that sampling needs, for ``n`` samples; ``len(rng) == n``."""
+        raise TypeError(f"{type(self).__name__} must say its prior(n, rng): the chance that sampling needs")
+
+    def sample(self, given: Batch) -> Batch:
+        """Samples, as a pure function of ``prior``'s latents and of conditions."""
+        raise TypeError(f"{type(self).__name__} must say how to sample(given)")
