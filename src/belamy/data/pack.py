@@ -1,0 +1,194 @@
+"""Pictures decoded once, into a file that is mapped to memory, beside what was learnt on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median_low
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from belamy.data.cache import committed, kept, room
+from belamy.data.decode import KINDS, Resize, content, decoded, glance, shaped
+from belamy.data.files import Place
+from belamy.data.shelf import Item, Opener, PictureError, natural
+from belamy.errors import UserError
+
+THREADS = min(8, os.cpu_count() or 1)
+CHUNK = 8
+
+Result = TypeVar("Result")
+Bad = list[dict[str, str]]
+"""Of each picture that cannot be read its ``name``, and ``why``."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The readable pictures of a place at one size: ``pixels`` [N, C, R, R], and what belongs to each.
+
+    ``labels`` [N] are indices of ``index["classes"]``, or -1; ``hashes`` [N, 16] are of the original pixels;
+    ``heldout`` [N] is true where training must not look.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    hashes: NDArray[np.uint8]
+    heldout: NDArray[np.bool_]
+    index: dict[str, Any]
+
+
+def read(function: Callable[[Opener], Result], openers: Iterable[Opener]) -> Iterator[Result | PictureError]:
+    """``function`` of each picture, in order, by threads: Pillow releases the interpreter's lock."""
+
+    def attempt(opener: Opener) -> Result | PictureError:
+        try:
+            return function(opener)
+        except PictureError as error:
+            return error
+        except Exception as error:  # decoders raise all sorts of things at broken files, and none may end the run
+            return PictureError((str(error).splitlines() or [""])[0] or type(error).__name__)
+
+    remaining = iter(openers)
+    waiting: deque[Future[list[Result | PictureError]]] = deque()
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore")  # what Pillow warns of is either harmless, or becomes PictureError
+        while True:
+            while len(waiting) < 2 * THREADS and (chunk := list(islice(remaining, CHUNK))):
+                waiting.append(pool.submit(list, map(attempt, chunk)))
+            if not waiting:
+                return
+            yield from waiting.popleft().result()
+
+
+def tolerate(path: str, bad: Bad, count: int, limit: float) -> None:
+    """Raise UserError where more than the share ``limit`` of ``count`` pictures cannot be read."""
+    if len(bad) > limit * count:
+        first = "; ".join(f"{one['name']}: {one['why']}" for one in bad[:3]) + ("; ..." if len(bad) > 3 else "")
+        remedy = f"see them all with `belamy data check {path}`, and mend or remove them, or raise data.bad_limit"
+        raise UserError(f"{len(bad)} of {count} pictures in {path} cannot be read ({first}): {remedy}")
+
+
+def survey(place: Place) -> dict[str, Any]:
+    """``count``, ``kinds``, the default ``resolution`` and the ``bad``, known from headers; kept for the next time."""
+    folder = kept(place, "survey")
+    if folder is None:
+        folder = room(place, "survey", 0)
+        with committed(folder) as new:
+            (new / "index.json").write_text(json.dumps(_surveyed(place)))
+    found: dict[str, Any] = json.loads((folder / "index.json").read_text())
+    return found
+
+
+def _surveyed(place: Place) -> dict[str, Any]:
+    bad: Bad = []
+    sizes: list[tuple[int, int]] = []
+    kinds: Counter[str] = Counter()
+    shelf = place.shelf
+    for item, seen in zip(shelf.items, read(glance, shelf.openers()), strict=True):
+        if isinstance(seen, PictureError):
+            bad.append({"name": item.name, "why": str(seen)})
+        else:
+            sizes.append(seen[:2])
+            kinds[seen[2]] += 1
+    resolution = _default_resolution(sizes) if sizes else None
+    return {"count": len(shelf.items), "kinds": dict(kinds), "resolution": resolution, "bad": bad}
+
+
+def _default_resolution(sizes: list[tuple[int, int]]) -> int:
+    """The one square size of all, if it fits; else a power of two that the median picture needs not be enlarged to."""
+    width, height = sizes[0]
+    if len(set(sizes)) == 1 and width == height and width % 4 == 0 and 8 <= width <= 256:
+        return width
+    shorter = median_low(map(min, sizes))
+    return max(8, min(64, 1 << (shorter.bit_length() - 1)))
+
+
+def packed(place: Place, resolution: int, channels: int, resize: Resize) -> Pack:
+    """The pictures at one size, decoded on first use. Raises UserError where none can be read, or for want of room."""
+    name = f"{resolution}x{channels}-{resize}"
+    folder = kept(place, name)
+    if folder is None:
+        folder = room(place, name, len(place.shelf.items) * resolution**2 * channels)
+        with committed(folder) as new:
+            _pack(place, new, resolution, channels, resize)
+    try:
+        with np.load(folder / "rows.npz", allow_pickle=False) as rows:
+            labels, hashes, heldout = rows["labels"], rows["hashes"], rows["heldout"]
+        pixels = np.asarray(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
+        return Pack(pixels, labels, hashes, heldout, json.loads((folder / "index.json").read_text()))
+    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+        raise UserError(
+            f"the decoded pictures in {folder} are damaged; delete that folder, and they are made anew"
+        ) from None
+
+
+def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Resize) -> None:
+    def treated(opener: Opener) -> tuple[NDArray[np.uint8], bytes, str, str]:
+        image = decoded(opener)
+        size = f"{image.width}x{image.height}"
+        return shaped(image, resolution, channels, resize), content(image), size, KINDS[image.mode]
+
+    shelf = place.shelf
+    good: list[Item] = []
+    bad: Bad = []
+    hashes = bytearray()
+    sizes: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    with (folder / "pixels.npy").open("wb") as file:
+        _header(file, (len(shelf.items), channels, resolution, resolution))
+        for item, result in zip(shelf.items, read(treated, shelf.openers()), strict=True):
+            if isinstance(result, PictureError):
+                bad.append({"name": item.name, "why": str(result)})
+                continue
+            pixels, digest, size, kind = result
+            file.write(pixels.data)  # not a map: a full disk must be an error here, not a signal later
+            good.append(item)
+            hashes += digest
+            sizes[size] += 1
+            kinds[kind] += 1
+        file.seek(0)
+        _header(file, (len(good), channels, resolution, resolution))
+    if not good:
+        tolerate(place.path, bad, len(bad), 0.0)
+    named = {item.label for item in good if item.label is not None}
+    classes = shelf.classes or sorted(named, key=natural)
+    numbers = {label: number for number, label in enumerate(classes)}
+    digests = np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 16)
+    np.savez(
+        folder / "rows.npz",
+        labels=np.array([numbers.get(item.label or "", -1) for item in good], np.int64),
+        hashes=digests,
+        heldout=_split(digests, [item.heldout for item in good]),
+    )
+    unlabelled = [item.name for item in good if item.label is None]
+    index = {"count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None}
+    index |= {"sizes": sizes.most_common(), "kinds": dict(kinds), "unlabelled": unlabelled[:3]}
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    # numpy pads the header so that the first axis can be changed in place
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _split(hashes: NDArray[np.uint8], sides: list[bool | None]) -> NDArray[np.bool_]:
+    """What is held out: what the data says, or else a tenth by content, so that copies stay together."""
+    if None not in sides:
+        return np.array(sides, np.bool_)
+    numbers = hashes[:, :8].copy().view(">u8")[:, 0].astype(np.uint64)
+    heldout: NDArray[np.bool_] = numbers < np.uint64(2**64 // 10)
+    if not heldout.any():
+        heldout = numbers == numbers.min()
+    elif heldout.all():
+        heldout = numbers != numbers.max()
+    return heldout

@@ -1,0 +1,74 @@
+"""Pictures that are decoded already, in memory or mapped from a disk, as a source."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from belamy.chance import Chance
+from belamy.game import Batch
+from belamy.source import Source
+
+
+class Pictures(Source):
+    """Rows ``{"image": float32 [B, C, R, R] in [-1, 1], "class": int64 [B]}``; no "class" where there are no classes.
+
+    ``pixels`` is uint8 [N, C, R, R], ``heldout`` bool [N], ``labels`` int64 [N] into ``classes``. With ``flip``,
+    half of the rows are mirrored; held-out rows never are.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        heldout: NDArray[np.bool_],
+        labels: NDArray[np.int64],
+        classes: list[str] | None,
+        fingerprint: str,
+        flip: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.seed = seed
+        self._pixels, self._labels, self._flip = pixels, labels, flip
+        self._rows, self._others = np.flatnonzero(~heldout), np.flatnonzero(heldout)
+        counts = np.bincount(labels[self._rows], minlength=len(classes)).tolist() if classes else None
+        self.facts = {
+            "kind": "images",
+            "resolution": pixels.shape[-1],
+            "channels": pixels.shape[1],
+            "classes": classes,
+            "class_counts": counts,
+            "count": len(self._rows),
+            "heldout": len(self._others),
+            "fingerprint": fingerprint,
+        }
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self, indices: NDArray[np.int64], rng: Chance) -> Batch:
+        mirrored = (rng.uniform() < 0.5).numpy() if self._flip else None
+        return self._batch(indices, mirrored)
+
+    def plain(self, indices: NDArray[np.int64]) -> Batch:
+        return self._batch(indices, None)
+
+    def heldout(self) -> Pictures | None:
+        """The rows that training does not see; its facts are those of the whole."""
+        if not len(self._others):
+            return None
+        other = copy.copy(self)
+        other._rows, other._others, other._flip = self._others, self._others[:0], False
+        return other
+
+    def _batch(self, indices: NDArray[np.int64], mirrored: NDArray[np.bool_] | None) -> Batch:
+        own = self._rows[indices]
+        pixels = self._pixels[own]
+        if mirrored is not None:
+            pixels[mirrored] = pixels[mirrored, ..., ::-1]
+        batch = {"image": torch.from_numpy(pixels).float().div_(127.5).sub_(1)}
+        if self.facts["classes"]:
+            batch["class"] = torch.from_numpy(self._labels[own])
+        return batch

@@ -1,0 +1,52 @@
+"""The form that every kind of picture storage is brought to: what is known of each picture, and how to open it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Opener = Callable[[], "BinaryIO | NDArray[np.uint8]"]
+"""Gives the bytes of a picture file, or its pixels [H, W] or [H, W, C]; raises where there are none."""
+
+HELDOUT = ("val", "validation", "valid", "test", "heldout")
+"""Names of the part that training does not see, the likeliest first."""
+
+
+class PictureError(Exception):
+    """A picture that is left out; the message says why."""
+
+
+class Item(NamedTuple):
+    """One picture: the name to call it by, its class, and its side (None: the hash of its content decides)."""
+
+    name: str
+    label: str | None
+    heldout: bool | None
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Pictures in a fixed order. ``classes`` names them in an order of the data's own; None: natural order."""
+
+    items: list[Item]
+    openers: Callable[[], Iterable[Opener]]
+    classes: list[str] | None = None
+
+
+def halves(words: Iterable[str]) -> dict[str, bool]:
+    """``{"train": False, "val": True}`` (is it held out?) where ``words`` has such a pair, else nothing."""
+    known = {word.lower(): word for word in words}
+    train = known.get("train", known.get("training"))
+    heldout = next((known[name] for name in HELDOUT if name in known), None)
+    return {train: False, heldout: True} if train and heldout else {}
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """A sorting key that puts "10" after "9"."""
+    parts = re.split(r"([0-9]+)", name)  # every second one is a number
+    return [int(part) if place % 2 else part.lower() for place, part in enumerate(parts)], name

@@ -1,0 +1,94 @@
+"""Image generation after R3GAN (Huang et al., 2024): a relativistic loss, and penalties on both sides of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance
+from belamy.game import Batch, Game, Score, Turn
+from belamy.networks.r3gan import Discriminator, Generator, base_size
+from belamy.ops.adversarial import relativistic
+from belamy.ops.augment import augment
+from belamy.ops.penalties import squared_gradients
+from belamy.ops.schedule import cosine
+
+
+class R3GAN(Game):
+    """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
+
+    ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
+    probability of augmentation rises from 0 to ``augment``. ``widths`` are channels from the smallest maps upwards;
+    by default they follow from the resolution.
+    """
+
+    def __init__(
+        self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
+        blocks: int = 1, expansion: float = 1.0, group: int = 64, gamma: float = 0.5, burn_in: int = 100_000,
+        augment: float = 0.3, shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        base = base_size(resolution)
+        widths = list(widths or default_widths(resolution))
+        shape = {"blocks": blocks, "expansion": expansion, "group": group}
+        self.generator = Generator(channels, base, widths, latent, classes, **shape)
+        self.discriminator = Discriminator(channels, base, widths, classes, **shape)
+        self.latent, self.classes = latent, classes
+        self.gamma_start, self.augment_end, self.burn_in = gamma, augment, burn_in
+        self.treatment = {"shift": shift, "cut": cut, "colour": colour}
+        self.advance(0)
+
+    def advance(self, examples: int) -> None:
+        self.gamma = cosine(self.gamma_start, self.gamma_start / 10, examples, self.burn_in)
+        self.p = cosine(0.0, self.augment_end, examples, self.burn_in)
+
+    def turns(self) -> list[Turn]:
+        return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
+
+    def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
+        real = batch["image"].requires_grad_()
+        fake = self.imagine(batch, rng).detach().requires_grad_()
+        logits = self.judge([real, fake], batch, rng)
+        real_logits, fake_logits = logits.chunk(2)
+        r1, r2 = squared_gradients(logits, real, fake)
+        return Score(
+            {"adversarial": relativistic(real_logits, fake_logits), "r1r2": self.gamma / 2 * (r1 + r2).mean()},
+            {"real": real_logits.mean(), "fake": fake_logits.mean()},
+        )
+
+    def generator_loss(self, batch: Batch, rng: Chance) -> Score:
+        fake = self.imagine(batch, rng)
+        with torch.no_grad():
+            real_logits = self.judge([batch["image"]], batch, rng)
+        return Score({"adversarial": relativistic(self.judge([fake], batch, rng), real_logits)})
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        """New pictures, of the classes of ``batch``."""
+        return self.generator(rng.normal(self.latent), batch.get("class"))
+
+    def judge(self, images: list[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Logits of several sets of pictures of the same classes, in one pass, each augmented by its own chance."""
+        seen = torch.cat([augment(some, rng, self.p, **self.treatment) for some in images])
+        classes = batch["class"].repeat(len(images)) if self.classes else None
+        return self.discriminator(seen, classes)
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        return {"latent": rng.normal(self.latent)}
+
+    def truncate(self, given: Batch, amount: float) -> Batch:
+        """Latents drawn towards their mean: less variety, more typical pictures for an ``amount`` below 1."""
+        return {**given, "latent": given["latent"] * amount}
+
+    def sample(self, given: Batch) -> Batch:
+        return {"image": self.generator(given["latent"], given.get("class"))}
+
+
+def default_widths(resolution: int) -> list[int]:
+    """Channels from the smallest maps upwards: at most 128, narrower where maps are large."""
+    size, widths = base_size(resolution), []
+    while size <= resolution:
+        widths.append(max(32, min(128, 2048 // size)))
+        size *= 2
+    return widths

@@ -1,0 +1,114 @@
+"""The networks of R3GAN (Huang et al., 2024): residual towers without normalisation, one the mirror of the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from belamy.ops.convolution import conv2d
+from belamy.ops.resample import downsample, upsample
+
+
+def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
+    return nn.Parameter(nn.init.normal_(tensor, 0, gain / math.sqrt(fan_in)))
+
+
+class Block(nn.Module):
+    """``maps + [1x1, bias, LReLU, 3x3, bias, LReLU, 1x1](maps)``; the last convolution begins at zero.
+
+    ``group`` is the number of channels a 3x3 filter sees; ``depth`` the number of blocks of the whole network.
+    """
+
+    def __init__(self, width: int, inner: int, group: int, depth: int) -> None:
+        super().__init__()
+        gain = math.sqrt(2 / (1 + 0.2**2)) * depth**-0.25
+        group = min(group, inner)
+        if inner % group:
+            raise ValueError(f"{inner} inner channels do not divide by groups of {group}")
+        self.groups = inner // group
+        self.enter = _normal(torch.empty(inner, width, 1, 1), width, gain)
+        self.enter_bias = nn.Parameter(torch.zeros(inner))
+        self.mix = _normal(torch.empty(inner, group, 3, 3), group * 9, gain)
+        self.mix_bias = nn.Parameter(torch.zeros(inner))
+        self.leave = nn.Parameter(torch.zeros(width, inner, 1, 1))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = F.leaky_relu(conv2d(maps, self.enter, self.enter_bias), 0.2)
+        inner = F.leaky_relu(conv2d(inner, self.mix, self.mix_bias, padding=1, groups=self.groups), 0.2)
+        return maps + conv2d(inner, self.leave)
+
+
+def base_size(resolution: int) -> int:
+    """The side of the smallest maps: ``resolution`` halved while the result is even and at least 4."""
+    while resolution % 2 == 0 and resolution >= 8:
+        resolution //= 2
+    return resolution
+
+
+def _tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> list[nn.Sequential]:
+    depth = blocks * len(widths)
+    return [
+        nn.Sequential(*(Block(width, round(width * expansion), group, depth) for _ in range(blocks)))
+        for width in widths
+    ]
+
+
+class Generator(nn.Module):
+    """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards."""
+
+    def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, classes: int = 0,
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16) -> None:  # fmt: skip
+        super().__init__()
+        self.embedding = nn.Embedding(classes, latent) if classes else None
+        self.basis = nn.Parameter(torch.randn(widths[0], base, base))
+        self.project = _normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
+        self.stages = nn.ModuleList(_tower(widths, blocks, expansion, group))
+        self.transitions = nn.ParameterList(
+            _normal(torch.empty(after, before), before) for before, after in zip(widths, widths[1:], strict=False)
+        )
+        self.paint = _normal(torch.empty(channels, widths[-1], 1, 1), widths[-1])
+
+    def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            latent = torch.cat([latent, self.embedding(classes)], dim=1)
+        maps = self.basis * F.linear(latent, self.project)[:, :, None, None]
+        maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
+        for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
+            maps = stage(upsample(maps, transition))
+        return conv2d(maps, self.paint).float()
+
+
+class Discriminator(nn.Module):
+    """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]."""
+
+    def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0,
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16, embedding: int = 256) -> None:  # fmt: skip
+        super().__init__()
+        top = widths[0]
+        self.read = _normal(torch.empty(widths[-1], channels, 1, 1), channels)
+        self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
+        downward = widths[::-1]
+        self.transitions = nn.ParameterList(
+            _normal(torch.empty(after, before), before) for before, after in zip(downward, downward[1:], strict=False)
+        )
+        self.gather = _normal(torch.empty(top, base, base), base * base)
+        self.judge = _normal(torch.empty(embedding if classes else 1, top), top)
+        self.embedding = nn.Embedding(classes, embedding) if classes else None
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding.weight, 0, 1 / math.sqrt(embedding))
+
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
+        maps = conv2d(images.contiguous(memory_format=torch.channels_last), self.read)
+        for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
+            maps = stage(maps)
+            if transition is not None:
+                maps = downsample(maps, transition)
+        with torch.autocast(images.device.type, enabled=False):
+            answer = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
+            if self.embedding is None:
+                return answer[:, 0]
+            return (answer * self.embedding(classes)).sum(1)

@@ -1,0 +1,89 @@
+"""Augmentation that gradients pass through twice, so that a discriminator sees more than the data holds.
+
+Every transformation is applied to a row with probability ``p``; what generator and reader see stays untouched
+(Karras et al., 2020, "Training generative adversarial networks with limited data"; Zhao et al., 2020).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance
+
+
+def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
+            scale: float = 0.0, turn: float = 0.0) -> Tensor:  # fmt: skip
+    """Shifted, scaled, turned, recoloured and partly hidden images [B, C, H, W], from the same in [-1, 1].
+
+    ``shift`` and ``cut`` (the side of the hidden square) are shares of the picture's side, ``turn`` is in radians,
+    ``scale`` the standard deviation of the log2 of the zoom; ``colour`` scales brightness, saturation and contrast.
+    """
+    if p <= 0:
+        return images
+    chosen = (rng.uniform(4) < p).float()
+    move, zoom, angle = rng.uniform(2) * 2 - 1, rng.normal(1), rng.uniform(1) * 2 - 1
+    tint, corner = rng.uniform(3) - 0.5, rng.uniform(2)
+    if colour:
+        images = _recolour(images, tint * colour * chosen[:, :1])
+    if scale or turn:
+        zoom, angle = zoom * scale * chosen[:, 2:3], angle * turn * chosen[:, 3:4]
+        images = _transform(images, move * shift * chosen[:, 1:2], torch.exp2(zoom[:, 0]), angle[:, 0])
+    elif shift:
+        images = _shift(images, move * shift * chosen[:, 1:2])
+    return _hide(images, corner, cut, chosen[:, 3]) if cut else images
+
+
+def _recolour(images: Tensor, amount: Tensor) -> Tensor:
+    """Brightness, then saturation about the grey of each pixel, then contrast about each picture's mean."""
+    brightness, saturation, contrast = (part.view(-1, 1, 1, 1).to(images.dtype) for part in amount.unbind(1))
+    images = images + brightness
+    if images.shape[1] == 3:
+        grey = images.mean(1, keepdim=True)
+        images = grey + (images - grey) * (1 + 2 * saturation)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return mean + (images - mean) * (1 + contrast)
+
+
+def _shift(images: Tensor, move: Tensor) -> Tensor:
+    """Whole pixels; what comes in repeats the edge, as a picture's background would go on."""
+    height, width = images.shape[2:]
+    down = (move[:, :1] * height).round().long() + torch.arange(height, device=images.device)
+    right = (move[:, 1:] * width).round().long() + torch.arange(width, device=images.device)
+    rows = torch.arange(len(images), device=images.device)[:, None, None]
+    found = images.permute(0, 2, 3, 1)[rows, down.clamp(0, height - 1)[:, :, None], right.clamp(0, width - 1)[:, None]]
+    return found.permute(0, 3, 1, 2)
+
+
+def _transform(images: Tensor, move: Tensor, zoom: Tensor, angle: Tensor) -> Tensor:
+    """Bilinear, by gathering the four neighbours: torch's grid_sample cannot be differentiated twice."""
+    count, channels, height, width = images.shape
+    cos, sin = angle.cos() * zoom, angle.sin() * zoom
+    ys = torch.linspace(-1, 1, height, device=images.device)[None, :, None]
+    xs = torch.linspace(-1, 1, width, device=images.device)[None, None, :]
+    y = cos[:, None, None] * ys + sin[:, None, None] * xs + 2 * move[:, 0, None, None]
+    x = cos[:, None, None] * xs - sin[:, None, None] * ys + 2 * move[:, 1, None, None]
+    y, x = ((y + 1) / 2 * (height - 1)).clamp(0, height - 1), ((x + 1) / 2 * (width - 1)).clamp(0, width - 1)
+    top, left = y.floor().clamp(max=height - 2).long(), x.floor().clamp(max=width - 2).long()
+    fy, fx = (y - top).to(images.dtype), (x - left).to(images.dtype)
+    flat = images.flatten(2)
+
+    def at(rows: Tensor, columns: Tensor) -> Tensor:
+        place = (rows * width + columns).flatten(1)[:, None].expand(-1, channels, -1)
+        return flat.gather(2, place).view(count, channels, height, width)
+
+    fy, fx = fy[:, None], fx[:, None]
+    upper = at(top, left) * (1 - fx) + at(top, left + 1) * fx
+    lower = at(top + 1, left) * (1 - fx) + at(top + 1, left + 1) * fx
+    return upper * (1 - fy) + lower * fy
+
+
+def _hide(images: Tensor, corner: Tensor, side: float, chosen: Tensor) -> Tensor:
+    """A square of ``side``, centred anywhere, becomes mid-grey where ``chosen``."""
+    height, width = images.shape[2:]
+    near_y = (torch.arange(height, device=images.device) / height - corner[:, :1]).abs() < side / 2
+    near_x = (torch.arange(width, device=images.device) / width - corner[:, 1:]).abs() < side / 2
+    hidden = near_y[:, None, :, None] & near_x[:, None, None, :] & chosen.bool().view(-1, 1, 1, 1)
+    return images.masked_fill(hidden, 0.0)
+
+
