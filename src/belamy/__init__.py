@@ -1,0 +1,38 @@
+"""belamy: the toolkit for generative adversarial networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from belamy.chance import Chance as Chance
+    from belamy.errors import UserError as UserError
+    from belamy.game import Batch as Batch
+    from belamy.game import Game as Game
+    from belamy.game import Score as Score
+    from belamy.game import Turn as Turn
+    from belamy.judge import evaluate as evaluate
+    from belamy.model import Model as Model
+    from belamy.recipe import names as list_recipes
+    from belamy.run import load as load
+    from belamy.source import Source as Source
+    from belamy.train import train as train
+
+_PLACES = {
+    "Batch": "game", "Chance": "chance", "Game": "game", "Model": "model", "Score": "game", "Source": "source",
+    "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_recipes": "recipe", "load": "run",
+    "train": "train",
+}  # fmt: skip
+__all__ = sorted(_PLACES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use, so that the command line answers before torch is loaded."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'belamy' has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(f"belamy.{_PLACES[name]}")
+    return getattr(module, "names" if name == "list_recipes" else name)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from belamy.chance import Chance
+from belamy.errors import UserError
 
 Batch = dict[str, Tensor]
 """Named tensors, each ``[B, ...]``: images ``[B, C, H, W]`` float32 in [-1, 1], classes int64 ``[B]``."""
@@ -62,6 +63,10 @@ class Game(nn.Module):
     def prior(self, n: int, rng: Chance) -> Batch:
         """All the chance that sampling needs, for ``n`` samples; ``len(rng) == n``."""
         raise TypeError(f"{type(self).__name__} must say its prior(n, rng): the chance that sampling needs")
+
+    def truncate(self, given: Batch, amount: float) -> Batch:
+        """``given`` with its latents drawn towards the typical: less variety for an ``amount`` below 1."""
+        raise UserError(f"{type(self).__name__} has no truncation")
 
     def sample(self, given: Batch) -> Batch:
         """Samples, as a pure function of ``prior``'s latents and of conditions."""

@@ -51,6 +51,12 @@ class Images(Pictures):
         ordered = np.sort(pack.hashes.view("V16")[:, 0])
         fingerprint = hashlib.blake2b(ordered.tobytes(), digest_size=16).hexdigest()
         super().__init__(pack.pixels, pack.heldout, pack.labels, names, fingerprint, flip, seed)
+        self.facts["resize"] = resize
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the data itself says what is held out."""
+        return bool(self._pack.index["parts"])
 
     @property
     def summary(self) -> dict[str, Any]:

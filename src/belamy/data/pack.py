@@ -173,6 +173,7 @@ def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Re
     unlabelled = [item.name for item in good if item.label is None]
     index = {"count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None}
     index |= {"sizes": sizes.most_common(), "kinds": dict(kinds), "unlabelled": unlabelled[:3]}
+    index["parts"] = all(item.heldout is not None for item in good)
     (folder / "index.json").write_text(json.dumps(index))
 
 

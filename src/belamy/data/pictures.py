@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from belamy.chance import Chance
+from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
 
@@ -61,6 +62,22 @@ class Pictures(Source):
             return None
         other = copy.copy(self)
         other._rows, other._others, other._flip = self._others, self._others[:0], False
+        return other
+
+    def whole(self, classes: list[str] | None) -> Pictures:
+        """All rows, on whichever side, with their classes numbered as in ``classes``.
+
+        Raises UserError for a class that is not among those.
+        """
+        other = copy.copy(self)
+        other._rows, other._others, other._flip = np.arange(len(self._pixels)), self._others[:0], False
+        names = self.facts["classes"] if classes else None
+        if names:
+            strange = [name for name in names if name not in classes]
+            if strange:
+                raise UserError(f"the data has a class {strange[0]!r} that the model was not trained on")
+            other._labels = np.array([classes.index(name) for name in names])[self._labels]
+        other.facts = {**self.facts, "classes": classes if names else None, "count": len(self._pixels), "heldout": 0}
         return other
 
     def _batch(self, indices: NDArray[np.int64], mirrored: NDArray[np.bool_] | None) -> Batch:

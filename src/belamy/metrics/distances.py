@@ -15,7 +15,7 @@ def squared_distances(x: Tensor, y: Tensor, chunk: int = CHUNK) -> Iterator[Tens
     center = y.mean(0)  # near the origin, |x|^2 - 2xy + |y|^2 cancels less
     y = y - center
     lengths = y.square().sum(1)
-    for rows in x.split(chunk):
+    for rows in torch.split(x, chunk):
         rows = rows - center
         yield torch.addmm(lengths + rows.square().sum(1, keepdim=True), rows, y.T, alpha=-2).clamp_(min=0)
 

@@ -37,9 +37,9 @@ def kid(x: Tensor, y: Tensor) -> tuple[float, float]:
 def _sums(x: Tensor, y: Tensor, others: bool = False) -> tuple[Tensor, Tensor]:
     """Sums of the kernel over rows [N] and columns [M], float64; ``others`` leaves each row's own pair out."""
     rows, columns = [], torch.zeros(len(y), dtype=torch.float64, device=y.device)
-    for chunk in x.split(CHUNK):
-        kernel = torch.addmm(torch.ones((), device=x.device), chunk, y.T, alpha=1 / x.shape[1]).double().pow_(3)
-        rows.append(kernel.sum(1))
-        columns += kernel.sum(0)
+    for chunk in torch.split(x, CHUNK):
+        kernel = torch.addmm(x.new_ones(()), chunk, y.T, alpha=1 / x.shape[1]).pow_(3)
+        rows.append(kernel.sum(1, dtype=torch.float64))
+        columns += kernel.sum(0, dtype=torch.float64)
     total = torch.cat(rows)
     return (total - (x.double().square().mean(1) + 1) ** 3 if others else total), columns

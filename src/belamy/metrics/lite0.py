@@ -45,13 +45,12 @@ class _Block(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         hidden = images if self.widen is None else F.hardtanh_(self.widen(images), 0.0, 6.0)
-        hidden = self.narrow(F.hardtanh_(self.depthwise(hidden), 0.0, 6.0))
-        return hidden.add_(images) if self.skips else hidden
+        hidden = F.hardtanh_(self.depthwise(hidden), 0.0, 6.0)
+        narrow: Tensor = self.narrow(hidden)
+        return narrow + images if self.skips else narrow
 
 
-def _convolution(
-    state: dict[str, Tensor], name: str, norm: str, stride: int = 1, depthwise: bool = False
-) -> nn.Conv2d:
+def _convolution(state: dict[str, Tensor], name: str, norm: str, stride: int = 1, depthwise: bool = False) -> nn.Conv2d:
     """The convolution ``name`` with its batch norm folded in, padded as TensorFlow pads even sizes."""
     weight = state[f"{name}.weight"]
     scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + 1e-3).sqrt()

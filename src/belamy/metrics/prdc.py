@@ -25,16 +25,16 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> dict[str, float]:
     if min(len(real), len(fake)) <= k:
         raise UserError(f"precision and coverage compare {k} neighbours, so need {k + 1} pictures on either side")
     real_radii, fake_radii = radii(real, k), radii(fake, k)
-    balls = torch.zeros(len(fake), device=fake.device)
+    balls = torch.zeros(len(fake), dtype=torch.float64, device=fake.device)
     recalled, covered = [], []
-    for distances, radius in zip(squared_distances(real, fake), real_radii.split(CHUNK), strict=True):
+    for distances, radius in zip(squared_distances(real, fake), torch.split(real_radii, CHUNK), strict=True):
         inside = distances <= radius[:, None]
         balls += inside.sum(0)
         covered.append(inside.any(1))
         recalled.append((distances <= fake_radii).any(1))
     return {
-        "precision": float((balls > 0).float().mean()),
-        "recall": float(torch.cat(recalled).float().mean()),
+        "precision": float((balls > 0).double().mean()),
+        "recall": float(torch.cat(recalled).double().mean()),
         "density": float(balls.mean() / k),
-        "coverage": float(torch.cat(covered).float().mean()),
+        "coverage": float(torch.cat(covered).double().mean()),
     }

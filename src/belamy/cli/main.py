@@ -1,0 +1,215 @@
+"""The command line: it parses, calls, and shows. What is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json as jsons
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from belamy.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Train, judge, sample and ship generative adversarial networks.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Look at data before training on it.")
+app.add_typer(data_app, name="data")
+
+Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Anything in the recipe.")]
+Json = Annotated[bool, typer.Option("--json", help="Nothing but results on stdout, as JSON.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+def main() -> None:
+    """The entry point: exit 0, 1 for a failure, 2 for what the user can mend, 75 preempted, 130 Ctrl-C."""
+    try:
+        app()
+    except UserError as error:
+        fail(str(error), 2)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        fail(str(error), 1)
+
+
+def fail(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def parse_settings(given: list[str] | None) -> dict[str, Any]:
+    """``["game.gamma=0.1"]`` as ``{"game.gamma": 0.1}``; values are YAML, and 1e-3 is a number as everywhere."""
+    import yaml
+
+    settings: dict[str, Any] = {}
+    for setting in given or []:
+        name, sign, text = setting.partition("=")
+        if not sign or not name:
+            raise UserError(f"--set {setting}: write key=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {setting}: {text!r} is not a value") from None
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                pass
+        settings[name.strip()] = value
+    return settings
+
+
+@app.command()
+def train(
+    recipe: Annotated[Optional[str], typer.Argument(help="A recipe's name, or a YAML file.")] = None,
+    data: Annotated[Optional[str], typer.Option(help="A folder, zip, parquet, npz, or Hugging Face data set.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="The run folder to create; runs/NAME-1 by default.")] = None,
+    examples: Annotated[Optional[int], typer.Option(min=1, help="Length, in training examples seen.")] = None,
+    batch: Annotated[Optional[int], typer.Option(min=1)] = None,
+    seed: Annotated[Optional[int], typer.Option()] = None,
+    device: Device = "auto",
+    precision: Annotated[Optional[str], typer.Option(help="auto, fp32 or bf16.")] = None,
+    resize: Annotated[Optional[str], typer.Option(help="crop, pad or stretch to a square.")] = None,
+    flip: Annotated[Optional[bool], typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = None,
+    set: Settings = None,
+    resume: Annotated[Optional[str], typer.Option(metavar="auto|RUN", help="Go on with a run.")] = None,
+    report_to: Annotated[str, typer.Option(help="tensorboard, wandb, trackio, mlflow; none.")] = "tensorboard",
+    checkpoints_total_limit: Annotated[Optional[int], typer.Option(min=1)] = None,
+    dry_run: Annotated[bool, typer.Option(help="Stop after saying what would be done.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a generator: `belamy train r3gan --data PICTURES`."""
+    if recipe is None and resume in (None, "auto"):
+        raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
+    from belamy import train as training
+    from belamy.cli import display, told
+
+    shown = display.Display() if json or int(os.environ.get("RANK", "0")) else display.choose(False)
+    begun = out is not None and (out / "recipe.yaml").is_file()
+    if resume is not None and (resume != "auto" or begun):
+        folder = out if resume == "auto" else Path(resume)
+        run = training.train(resume=folder, device=device, report_to=report_to, display=shown)
+    else:
+        settings = parse_settings(set)
+        settings |= {f"data.{name}": value for name, value in (("resize", resize), ("flip", flip)) if value is not None}
+        with training.processes():
+            settled = training.plan(training.compose(
+                str(recipe), data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
+                checkpoints_total_limit=checkpoints_total_limit,
+            ), device)  # fmt: skip
+            if out is not None and not dry_run:
+                training.Run.refuse_existing(out)
+            estimate = settled.estimate()
+            if not json:
+                for line in told.plan(settled, estimate):
+                    shown.say(line)
+            if dry_run:
+                shown.close()
+                if json:
+                    print(jsons.dumps(told.plan_json(settled, estimate)))
+                return
+            run = training.begin(settled, out, shown, report_to)
+    if int(os.environ.get("RANK", "0")) == 0:
+        print(jsons.dumps(told.run_json(run)) if json else "\n".join(told.run(run)))
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option()] = 0,
+    class_: Annotated[Optional[str], typer.Option("--class", help="A class by name or number.")] = None,
+    truncation: Annotated[Optional[float], typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
+    out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz.")] = Path("samples.png"),
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Make pictures: the same seed gives the same pictures, however many are asked for."""
+    from belamy.cli.sampling import write_samples
+
+    count = write_samples(model, n, seed, class_, truncation, out, device, quiet=json)
+    print(jsons.dumps({"out": str(out), "samples": count}) if json else f"{count:,} samples in {out}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
+    data: Annotated[Optional[str], typer.Option(help="Held-out pictures; by default the run's own.")] = None,
+    train_data: Annotated[Optional[str], typer.Option(help="What it was trained on, if it is not a run.")] = None,
+    metrics: Annotated[Optional[str], typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation; fid")] = None,
+    n: Annotated[int, typer.Option("-n", min=2, help="How many samples to judge.")] = 1000,
+    seed: Annotated[int, typer.Option()] = 0,
+    features: Annotated[str, typer.Option(help="efficientnet-lite0, pixels or inception.")] = "efficientnet-lite0",
+    device: Device = "auto",
+    json: Annotated[Optional[str], typer.Option("--json", metavar="FILE|-", help="Write the result there.")] = None,
+) -> None:
+    """Judge a model on pictures it never saw, beside real data and trivial generators."""
+    from belamy import judge
+    from belamy.cli import told
+    from belamy.storage import write_json
+
+    wanted = [name.strip() for name in metrics.split(",")] if metrics else judge.METRICS
+    report = judge.evaluate(
+        model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device
+    )
+    if json == "-":
+        print(jsons.dumps(report))
+        return
+    if json is not None:
+        write_json(Path(json), report)
+    told.show_metrics(report)
+
+
+@app.command()
+def recipes(name: Annotated[Optional[str], typer.Argument()] = None, json: Json = False) -> None:
+    """List the recipes that ship, or show one."""
+    from belamy.recipe import load, names
+
+    if name is not None:
+        recipe = load(name)
+        print(jsons.dumps(recipe.model_dump(mode="json")) if json else recipe.dump(), end="" if not json else "\n")
+        return
+    found = {each: load(each).summary for each in names()}
+    print(jsons.dumps(found) if json else "\n".join(f"{each:<12} {summary}" for each, summary in found.items()))
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Versions, devices, precision, threads, what each missing extra would bring, and a short speed test."""
+    from belamy.cli.checkup import examine, show
+
+    found = examine()
+    print(jsons.dumps(found) if json else "\n".join(show(found)))
+
+
+@data_app.command("check")
+def data_check(path: str, json: Json = False) -> None:
+    """Decode every picture, and name what is broken or there twice."""
+    from belamy.cli import told
+    from belamy.data.images import check
+
+    found = check(path)
+    print(jsons.dumps(found) if json else "\n".join(told.check(found)))
+    if found["bad"]:
+        raise typer.Exit(1)
+
+
+@data_app.command("info")
+def data_info(path: str, json: Json = False) -> None:
+    """What there is: counts, sizes, classes, and what a network would be given."""
+    from belamy.cli import told
+    from belamy.data.images import describe
+
+    found = describe(path)
+    print(jsons.dumps(found) if json else "\n".join(told.data(found)))
+
+
+if __name__ == "__main__":
+    main()

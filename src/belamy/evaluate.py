@@ -1,0 +1,203 @@
+"""A generator judged against held-out data, each number beside those of real data and of trivial generators."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from belamy.chance import Chance, key
+from belamy.errors import UserError, nearest
+from belamy.game import Batch
+from belamy.metrics import prdc
+from belamy.metrics.classifier import Classifier, fit_classifier
+from belamy.metrics.features import DEFAULT, Features, load
+from belamy.metrics.measure import NEEDS, NO_TRAIN, measure
+from belamy.metrics.views import View, first, view
+from belamy.source import Source
+
+METRICS = ("kid", "fd", "prdc", "class_accuracy", "spread", "memorisation")
+TRAIN_ROWS = 10_000  # that memorisation compares with: half a minute's features on two cores
+NOISE = 0.1  # of the noisy copies, on the pictures' scale of [-1, 1]: plain to see
+
+
+def evaluate(
+    generate: Callable[[int, int], Batch],
+    heldout: Source,
+    train: Source | None,
+    *,
+    n: int = 1000,
+    metrics: Sequence[str] = METRICS,
+    features: str = DEFAULT,
+    seed: int = 0,
+    cache: Path | None = None,
+    trivial: bool = True,
+    device: torch.device | str = "cpu",
+) -> dict[str, Any]:
+    """Compares ``n`` samples with as many held-out pictures, or all there are.
+
+    ``generate(start, count)`` gives the samples ``start`` to ``start + count - 1``: ``image`` [count, C, H, W] in
+    [-1, 1], and ``class`` int64 [count] where there are classes. What is seen of real data, and a classifier
+    trained on it, is kept in the folder ``cache``, so that judging again costs little but the samples' features.
+
+    Returns JSON: ``{"metrics": {name: {"value", "floor", "trivial", ...}}, "n", "heldout", "features", "seconds",
+    "notes"}``. ``floor`` is the same number for real pictures: training ones, or held-out ones where it asks about
+    the training data; ``trivial`` that of noisy copies of training pictures and of a Gaussian for each pixel. What
+    can't be known is None, with a ``reason``.
+
+    Raises:
+        UserError: an unknown metric or features, missing weights, samples of another shape than the data.
+    """
+    began = time.perf_counter()
+    wanted, notes = _checked(metrics, features), []
+    if "class_accuracy" in wanted and "class" not in heldout.take(1):
+        wanted.remove("class_accuracy")
+        notes.append("no class_accuracy: the data has no classes")
+    needs = tuple(sorted({need for metric in wanted for need in NEEDS[metric]}))
+    eye = _Eye(load(features, device), needs, seed, cache, train)
+    held = eye.real(heldout, min(n, len(heldout)))
+    samples = view(generate, n, needs, eye.features, eye.classifier)
+    if samples["mean"].shape != held["mean"].shape:
+        ours, theirs = list(samples["mean"].shape), list(held["mean"].shape)
+        raise UserError(f"samples are {ours} [C, H, W] but the held-out data {theirs}: give data of the same shape")
+    trained, crowds = None, {}
+    if train is not None:
+        trained = eye.real(train, min(len(train), max(n, TRAIN_ROWS) if "memorisation" in wanted else n))
+        crowds = eye.trivial(train, trained, n) if trivial else {}
+    results: dict[str, Any] = {}
+    for metric in wanted:
+        own = held if metric in ("class_accuracy", "memorisation") else trained and first(trained, n)
+        found, floor = measure(metric, samples, held, trained), measure(metric, own, held, trained)
+        beside = {name: measure(metric, crowd, held, trained) for name, crowd in crowds.items()}
+        for name, entry in found.items():
+            results[name] = {
+                **entry,
+                "floor": floor[name]["value"],
+                "trivial": {crowd: numbers[name]["value"] for crowd, numbers in beside.items()} or None,
+                **({"features": "pixels" if "pixels" in name else features} if "features" in NEEDS[metric] else {}),
+                **({"reason": NO_TRAIN} if train is None else {}),
+            }
+    return {
+        "metrics": results,
+        "n": n,
+        "heldout": min(n, len(heldout)),
+        "features": features,
+        "seconds": round(time.perf_counter() - began, 2),
+        "notes": notes + _notes(wanted, n, min(n, len(heldout)), int(samples["flawed"]), train, held),
+    }
+
+
+def _checked(metrics: Sequence[str], features: str) -> list[str]:
+    """The metrics asked for, each once; the four of prdc come together."""
+    known = (*NEEDS, *prdc.NAMES)
+    for metric in metrics:
+        if metric not in known:
+            raise UserError(f"metric {metric!r} is unknown{nearest(metric, known)}; there are: {', '.join(known)}")
+    if "fid" in metrics and features != "inception":
+        raise UserError(f"fid is measured on Inception's features alone: ask for fd, or for features 'inception'"
+                        f" in place of {features!r}")  # fmt: skip
+    return list(dict.fromkeys("prdc" if metric in prdc.NAMES else metric for metric in metrics))
+
+
+def _notes(wanted: list[str], n: int, rows: int, flawed: int, train: Source | None, held: View) -> list[str]:
+    """What a reader of the numbers must know."""
+    notes = []
+    if min(n, rows) < 50:
+        notes.append(f"{n} samples against {rows} held-out pictures: so few that the numbers mean little")
+    if {"fd", "fid"} & set(wanted) and min(n, rows) < 5 * held["features"].shape[1]:
+        notes.append(
+            f"the Frechet distance of {n} samples to {rows} pictures in {held['features'].shape[1]} dimensions is"
+            " biased upwards: compare it with its floor, or at the same counts; kid is unbiased"
+        )
+    if "memorisation" in wanted and train is not None and len(train) > max(n, TRAIN_ROWS):
+        notes.append(f"memorisation compares with {max(n, TRAIN_ROWS)} of the {len(train)} training pictures")
+    if flawed:
+        notes.append(f"{flawed} samples held NaN or infinity, taken for grey or full colour")
+    return notes
+
+
+class _Eye:
+    """Looks at real data and at trivial imitations of it, and remembers in ``cache`` what it saw."""
+
+    def __init__(
+        self, features: Features, needs: tuple[str, ...], seed: int, cache: Path | None, train: Source | None
+    ) -> None:
+        self.features, self.needs, self.seed, self.cache = features, needs, seed, cache
+        self.train = None if train is None else _fingerprint(train)
+        self.classifier = self._classifier(train) if train is not None and "right" in needs else None
+
+    def real(self, source: Source, rows: int) -> View:
+        return self._remembered(lambda start, count: source.take(count, start), rows, _fingerprint(source))
+
+    def trivial(self, train: Source, trained: View, rows: int) -> dict[str, View]:
+        """Views of ``rows`` noisy copies of training pictures, and of as many Gaussians with their mean and std."""
+
+        def noise(batch: Batch, start: int) -> torch.Tensor:
+            places = torch.arange(start, start + len(batch["image"]))
+            return Chance(key("trivial", self.seed), places).normal(*batch["image"].shape[1:])
+
+        def noisy(start: int, count: int) -> Batch:
+            batch = train.take(count, start)
+            return {**batch, "image": batch["image"] + NOISE * noise(batch, start)}
+
+        def gaussian(start: int, count: int) -> Batch:
+            batch = train.take(count, start)
+            return {**batch, "image": trained["mean"] + trained["std"] * noise(batch, start)}
+
+        rows, seen = min(rows, len(train)), (self.train, len(trained.get("features", ())), self.seed)
+        return {
+            "noisy_copies": self._remembered(noisy, rows, "noisy", *seen),
+            "gaussian": self._remembered(gaussian, rows, "gaussian", *seen),
+        }
+
+    def _remembered(self, rows: Callable[[int, int], Batch], n: int, *name: object) -> View:
+        judge = (self.train, self.seed) if self.classifier is not None else None
+        path = self._path("view", *name, n, self.needs, self.features.name, judge)
+        try:
+            if path is not None and path.exists():
+                return load_file(path)
+        except SafetensorError:
+            pass  # left by a full disk: seen anew
+        found = view(rows, n, self.needs, self.features, self.classifier)
+        if path is not None:
+            _replace(path, lambda temporary: save_file(found, temporary))
+        return found
+
+    def _classifier(self, train: Source) -> Classifier:
+        path = self._path("classifier", self.train, self.seed)
+        try:
+            if path is not None and path.exists():
+                return Classifier.load(path)
+        except SafetensorError:
+            pass  # left by a full disk: trained anew
+        classifier = fit_classifier(train, self.seed)
+        if path is not None:
+            _replace(path, classifier.save)
+        return classifier
+
+    def _path(self, kind: str, *name: object) -> Path | None:
+        return self.cache / f"{kind}-{key(*name) % (1 << 64):016x}.safetensors" if self.cache else None
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    """Writes beside ``path``, then moves it there, so that no reader sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    write(temporary)
+    temporary.replace(path)
+
+
+def _fingerprint(source: Source) -> str:
+    """A hash of the facts, the number of rows, and 64 of them: held-out data may share its facts with the rest."""
+    digest = hashlib.sha256(json.dumps([source.facts, len(source)], sort_keys=True, default=str).encode())
+    for value in source.take(64).values():
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Judging a trained model by its run: finds the data it was trained on, and evaluates it against what it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from belamy.errors import UserError
+from belamy.evaluate import METRICS
+from belamy.evaluate import evaluate as compare
+from belamy.game import Batch
+from belamy.hardware import choose_device
+from belamy.model import Model
+from belamy.recipe import Recipe, build
+from belamy.run import Run, load
+from belamy.source import Source
+
+
+def evaluate(
+    model: str | Path, data: str | Source | None = None, *, train_data: str | Source | None = None, n: int = 1000,
+    metrics: Sequence[str] = METRICS, features: str = "efficientnet-lite0", seed: int = 0, device: str = "auto",
+) -> dict[str, Any]:
+    """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
+
+    ``train_data`` is what it was trained on, by default as the run's recipe says; without it the floor and the
+    memorisation test are None, with the reason. Returns what ``belamy.evaluate.evaluate`` does.
+    Raises UserError where there is neither data nor a run that knows its own.
+    """  # fmt: skip
+    loaded = load(model, str(choose_device(device)))
+    run = Run.open(Path(model)) if (Path(model) / "recipe.yaml").is_file() else None
+    train, why = _training_data(run, loaded, train_data)
+    if isinstance(data, Source):
+        heldout: Source | None = data
+    elif data is not None:
+        heldout = _unseen(data, loaded, train)
+    else:
+        heldout = train.heldout() if train is not None else None
+    if heldout is None:
+        raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
+    report = compare(
+        generator(loaded, seed), heldout, train, n=n, metrics=metrics, features=features, seed=seed,
+        cache=run.path / "cache" if run else None, device=loaded.device,
+    )  # fmt: skip
+    if why:
+        report["notes"].append(why)
+    return report
+
+
+def generator(model: Model, seed: int = 0) -> Callable[[int, int], Batch]:
+    """``generate(start, count)`` as evaluation wants it: samples of one seed by their number."""
+
+    def generate(start: int, count: int) -> Batch:
+        batches = list(model.batches(count, seed, start=start))
+        return {name: torch.cat([batch[name] for batch in batches]).cpu() for name in batches[0]}
+
+    return generate
+
+
+def _training_data(run: Run | None, model: Model, given: str | Source | None) -> tuple[Source | None, str | None]:
+    """What the model was trained on, or why that cannot be had."""
+    if isinstance(given, Source):
+        return given, None
+    if given is not None:
+        return build(_spec(given, model), Source), None
+    if run is None:
+        return None, "a model does not know its training data: give --train-data for the floor and memorisation"
+    try:
+        return source_of(run.recipe), None
+    except (UserError, OSError) as error:
+        return None, f"the training data is not there any more ({error})"
+
+
+def source_of(recipe: Recipe) -> Source:
+    """The source that a recipe names."""
+    return build({**recipe.data, "seed": recipe.seed}, Source)
+
+
+def _spec(path: str, model: Model) -> dict[str, Any]:
+    facts = model.facts
+    return {
+        "use": "belamy.data.images:Images", "path": path, "resolution": facts["resolution"],
+        "channels": facts["channels"], "resize": facts.get("resize", "crop"), "classes": bool(facts.get("classes")),
+    }  # fmt: skip
+
+
+def _unseen(path: str, model: Model, train: Source | None) -> Source | None:
+    """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts."""
+    from belamy.data.images import Images
+
+    source = build(_spec(path, model), Images)
+    mine = train is not None and train.facts.get("fingerprint") == source.facts["fingerprint"]
+    if mine or source.has_parts:
+        return source.heldout()
+    return source.whole(model.facts.get("classes"))

@@ -1,0 +1,215 @@
+"""What ships: the averaged players that sample, with all that is needed to use them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from belamy import __version__
+from belamy.chance import Chance, key
+from belamy.codec import ImageCodec
+from belamy.errors import UserError
+from belamy.game import Batch, Game
+from belamy.pictures import grid, to_pil, to_uint8
+from belamy.recipe import build
+from belamy.storage import read_json, read_tensors, write_json, write_tensors
+
+CHUNK = 64
+"""Samples made at a time: the same always, so that a seed gives the same bits whatever number is asked for."""
+
+
+@dataclass
+class Samples:
+    """Pictures in the form that was asked for, and their classes, int64 [N], where there are any."""
+
+    images: Any
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def grid(self, columns: int | None = None) -> Image.Image:
+        """All pictures in one."""
+        if isinstance(self.images, torch.Tensor):
+            return grid(to_uint8(self.images), columns)
+        if isinstance(self.images, np.ndarray):
+            return grid(self.images, columns)
+        stacked = np.stack([np.asarray(image).reshape(*reversed(image.size), -1) for image in self.images])
+        return grid(stacked, columns)
+
+    def _repr_png_(self) -> bytes:
+        import io
+
+        held = io.BytesIO()
+        self.grid().save(held, "PNG")
+        return held.getvalue()
+
+
+class Model:
+    """A trained generator: ``belamy.load(path).sample(16, seed=0).images``."""
+
+    def __init__(self, game: Game, spec: dict[str, Any], facts: dict[str, Any]) -> None:
+        self.game, self.spec, self.facts = game.eval(), spec, facts
+        self.codec = ImageCodec(facts)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.game.parameters()).device
+
+    def to(self, device: torch.device | str) -> Model:
+        self.game.to(device)
+        return self
+
+    def batches(
+        self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None, start: int = 0, seeds: Sequence[int] | None = None,
+    ) -> Iterator[Batch]:
+        """The samples ``start`` to ``start + n - 1`` of ``seed`` (or one for each of ``seeds``), a chunk at a time.
+
+        A sample depends on its seed and number alone.
+        """  # fmt: skip
+        if n < 1:
+            raise UserError(f"{n} samples were asked for; ask for one at least")
+        for first in range(start, start + n, CHUNK):
+            rows = range(first, min(first + CHUNK, start + n))
+            # A short chunk is filled up, since kernels may round differently for another number of rows.
+            padded = [*rows, *[rows[-1]] * (CHUNK - len(rows))]
+            if seeds is None:
+                latent, kinds = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
+            else:
+                own = [seeds[row - start] for row in padded]
+                latent, kinds = (
+                    Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
+                )
+            wanted = classes
+            if not isinstance(classes, str | int | None):
+                if len(classes) != n:
+                    raise UserError(f"{len(classes)} classes for {n} samples: give one, or one for each")
+                wanted = [classes[row - start] for row in padded]
+            batch = self._batch(latent, kinds, wanted, truncation)
+            yield {name: value[: len(rows)] for name, value in batch.items()}
+
+    @torch.inference_mode()
+    def _batch(self, latent: Chance, kinds: Chance, classes: Any, truncation: float | None) -> Batch:
+        given = self.game.prior(len(latent), latent)
+        if truncation is not None:
+            given = self.game.truncate(given, truncation)
+        given |= self.codec.conditions(len(kinds), kinds, classes)
+        return {**self.game.sample(given), **{name: given[name] for name in ("class",) if name in given}}
+
+    def sample(
+        self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,
+        classes: str | int | Sequence[str | int] | None = None, truncation: float | None = None, start: int = 0,
+        output_type: str = "pil",
+    ) -> Samples:
+        """``n`` samples as ``output_type``: "pil" images, "np" uint8 [N, H, W, C], or "pt" float [N, C, H, W].
+
+        ``seed`` or a ``torch.Generator`` fixes them; a list of generators gives each sample its own. ``classes`` is
+        a name or a number, one for all or one for each; without it they come in the data's proportions.
+        Raises UserError for a class that does not exist.
+        """  # fmt: skip
+        if output_type not in ("pil", "np", "pt"):
+            raise UserError(f"output_type {output_type!r} should be 'pil', 'np' or 'pt'")
+        seeds = None
+        if isinstance(generator, list):
+            if len(generator) != n:
+                raise UserError(f"{len(generator)} generators for {n} samples: give one, or one for each")
+            seeds = [_drawn(one) for one in generator]
+        elif seed is None:
+            seed = _drawn(generator)
+        batches = list(self.batches(n, seed or 0, classes, truncation, start, seeds))
+        images = torch.cat([batch["image"] for batch in batches])
+        labels = torch.cat([batch["class"] for batch in batches]).cpu().numpy() if "class" in batches[0] else None
+        if output_type == "pt":
+            return Samples(images, labels)
+        pixels = to_uint8(images)
+        return Samples(pixels if output_type == "np" else [to_pil(one) for one in pixels], labels)
+
+    __call__ = sample
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Writes ``model.safetensors`` and ``config.json``, each whole or not at all."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {"belamy": __version__, "game": self.spec, "facts": self.facts}
+        write_json(folder / "config.json", config)
+        write_tensors(folder / "model.safetensors", shipped_tensors(self.game), {"format": "pt"})
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: torch.device | str = "cpu") -> Model:
+        """The model in a folder, or of that name on the Hugging Face hub.
+
+        Raises UserError where there is none, or where it is damaged.
+        """
+        folder = Path(name)
+        if not folder.is_dir():
+            folder = _downloaded(str(name))
+        config = read_json(folder / "config.json")
+        if not {"game", "facts"} <= set(config):
+            raise UserError(f"{folder / 'config.json'} is not that of a belamy model")
+        if ".py:" in config["game"]["use"]:
+            _own_game_allowed(folder, config["game"])
+        game = build(config["game"], Game)
+        tensors, own = read_tensors(folder / "model.safetensors"), shipped_tensors(game)
+        if set(tensors) != set(own) or any(tensors[name].shape != value.shape for name, value in own.items()):
+            raise UserError(f"{folder}: the weights are not those of the network that config.json describes")
+        for name, value in own.items():
+            value.detach().copy_(tensors[name])
+        return cls(game.to(device), config["game"], config["facts"])
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Uploads the model to the Hugging Face hub; the address is returned."""
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        address = api.create_repo(repo_id, exist_ok=True, **options)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            api.upload_folder(repo_id=repo_id, folder_path=folder)
+        return str(address)
+
+
+def shipped_tensors(game: Game) -> dict[str, torch.Tensor]:
+    """The state of the shipped players, by ``player.name``."""
+    return {
+        f"{name}.{inner}": value
+        for name in game.shipped
+        for inner, value in game.get_submodule(name).state_dict().items()
+    }
+
+
+def _own_game_allowed(folder: Path, spec: dict[str, Any]) -> None:
+    """A game of the user's own is code: it is run from where the user trained it, never from a download."""
+    if not Path(spec["use"].rpartition(":")[0]).is_file():
+        raise UserError(f"{folder} needs the game {spec['use']}: call from the folder that holds that file")
+
+
+def _downloaded(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    if name.count("/") != 1 or name.startswith((".", "/")):
+        raise UserError(f"there is no run or model at {name}")
+    try:
+        found = Path(snapshot_download(name, allow_patterns=["model.safetensors", "config.json", "README.md"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"there is no folder {name}, and the hub does not give a model {name}: {reason}") from None
+    if ".py:" in read_json(found / "config.json").get("game", {}).get("use", ""):
+        raise UserError(f"{name} asks for code of its own, which is not run from a download")
+    return found
+
+
+def _drawn(generator: torch.Generator | None) -> int:
+    device = generator.device if generator is not None else "cpu"
+    return int(torch.randint(2**63 - 1, (), generator=generator, device=device).item())

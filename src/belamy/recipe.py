@@ -1,0 +1,256 @@
+"""Recipes: typed YAML that names a game, its data and how it is played; constructors' signatures are the schema."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from belamy.chance import key
+from belamy.errors import UserError, nearest
+from belamy.ops.schedule import cosine
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Cosine(_Strict):
+    """Half a cosine from ``start`` to ``end`` over the first ``over`` examples, constant after."""
+
+    start: float
+    end: float
+    over: int = Field(ge=0)
+
+
+Schedule = float | Cosine
+Model = TypeVar("Model", bound=BaseModel)
+Built = TypeVar("Built")
+
+
+def at(schedule: Schedule, examples: int) -> float:
+    """The value of a schedule after so many examples."""
+    if isinstance(schedule, Cosine):
+        return cosine(schedule.start, schedule.end, examples, schedule.over)
+    return schedule
+
+
+class Adam(_Strict):
+    """Adam (Kingma and Ba, 2015), with ``decay`` as AdamW's."""
+
+    rate: Schedule
+    beta1: float = Field(0.0, ge=0, lt=1)
+    beta2: Schedule = 0.99
+    epsilon: float = Field(1e-8, gt=0)
+    decay: float = Field(0.0, ge=0)
+
+
+class Average(_Strict):
+    """The moving average of what ships: ``halflife`` in examples, but at most ``ramp`` of the examples seen."""
+
+    halflife: float = Field(ge=0)
+    ramp: float = Field(0.1, gt=0)
+
+
+class Judging(_Strict):
+    """How a run is judged while it trains: ``metric`` on ``samples`` pictures, ``times`` times."""
+
+    metric: str = "kid"
+    features: str = "efficientnet-lite0"
+    samples: int = Field(500, ge=2)
+    times: int = Field(8, ge=0)
+
+
+class Keeping(_Strict):
+    """Checkpoints: one at least ``every`` so many examples (None: twenty in a run), the last ``limit`` kept."""
+
+    every: int | None = Field(None, gt=0)
+    limit: int = Field(2, ge=1)
+
+
+class Recipe(_Strict):
+    """All that defines a run. Lengths are in examples: training examples seen, whatever the batch."""
+
+    name: str
+    summary: str = ""
+    game: dict[str, Any]
+    data: dict[str, Any]
+    optimizers: dict[str, Adam]
+    examples: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    micro: int | None = Field(None, gt=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    average: Average = Average(halflife=10_000)
+    judging: Judging = Judging()
+    checkpoints: Keeping = Keeping()
+    patience: int = Field(8, ge=1)
+    seed: int = 0
+
+    def dump(self) -> str:
+        """The recipe as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def names() -> list[str]:
+    """The recipes that ship."""
+    folder = resources.files("belamy") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe that ships as ``name``, or a YAML file of the user's, with dotted ``settings`` put over it.
+
+    Raises UserError for an unknown recipe, an unknown key or a value of the wrong type, with the nearest right one.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"there is no recipe file {name}")
+        text, stem = path.read_text(encoding="utf-8"), path.stem
+    else:
+        if name not in names():
+            raise UserError(f"there is no recipe {name!r}{nearest(name, names())}; `belamy recipes` lists them")
+        text, stem = (resources.files("belamy") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), name
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{name} is not a recipe: it should be a mapping with game, data, optimizers, ...")
+    return parse({"name": stem, **content}, settings)
+
+
+def parse(content: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe from plain data, with dotted settings such as ``{"game.gamma": 0.1}`` put over it."""
+    content = _copied(content)
+    for path, value in (settings or {}).items():
+        place = content
+        *parents, last = path.split(".")
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{path}: {parent} is a single value in this recipe")
+        place[last] = value
+    recipe = _validated(Recipe, content, "")
+    for part in ("game", "data"):
+        spec = getattr(recipe, part)
+        if "use" not in spec:
+            raise UserError(f"{part}.use is missing: the class to build, as 'module:Class'")
+        options = {name: value for name, value in spec.items() if name != "use"}
+        _validated(schema(resolve(spec["use"])), options, f"{part}.")
+    return recipe
+
+
+def _copied(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in content.items()}
+
+
+def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = prefix + ".".join(str(part) for part in first["loc"] if part not in ("float", "Cosine"))
+        if first["type"] == "extra_forbidden":
+            word = str(first["loc"][-1])
+            raise UserError(f"unknown key {path}{nearest(word, _fields(model, first['loc'][:-1]))}") from None
+        if first["type"] == "missing":
+            raise UserError(f"{path} is missing") from None
+        given = str(first["input"])
+        raise UserError(f"{path}: {first['msg'].lower()}, not {given[:60]!r}") from None
+
+
+def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The names that a model knows at a place of it."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            model = kind
+    if location and location[0] == "optimizers":
+        model = Adam
+    return list(model.model_fields)
+
+
+def schema(build: type) -> type[BaseModel]:
+    """The signature of a constructor as a pydantic model; what has no default may come from the data's facts."""
+    hints = get_type_hints(build.__init__)
+    fields: dict[str, Any] = {}
+    for name, parameter in list(inspect.signature(build).parameters.items()):
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints.get(name, Any), Field(default, validate_default=False))
+    return create_model(build.__name__, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+
+
+def resolve(use: str) -> type:
+    """The class that ``module:Class`` or ``./file.py:Class`` names."""
+    module_name, _, class_name = use.rpartition(":")
+    if not module_name:
+        raise UserError(f"{use!r} should read 'module:Class' or './file.py:Class'")
+    if module_name.endswith(".py"):
+        module = _file_module(Path(module_name))
+    else:
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise UserError(f"{use!r}: {error}") from None
+    found = getattr(module, class_name, None)
+    if not inspect.isclass(found):
+        classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
+        raise UserError(f"{module_name} has no class {class_name!r}{nearest(class_name, classes)}")
+    return found
+
+
+def _file_module(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    name = f"belamy_own_{path.stem}_{key(str(path.resolve())) & 0xFFFFFF:x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def bind(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """``spec`` with the parameters that it leaves out taken from ``facts``, where these know them.
+
+    Raises UserError where a parameter without a default is in neither.
+    """
+    kind = resolve(spec["use"])
+    bound = {name: value for name, value in spec.items() if value is not None}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name not in bound and facts.get(name) is not None:
+            bound[name] = facts[name]
+        elif name not in bound and parameter.default is inspect.Parameter.empty:
+            raise UserError(f"{kind.__name__} needs {name}, which the data does not tell: --set game.{name}=...")
+    return bound
+
+
+def build(spec: Mapping[str, Any], base: type[Built]) -> Built:
+    """The object that ``spec`` describes, a ``base``: nothing else is ever called.
+
+    Raises UserError where it is of another kind, or does not take the options that it is given.
+    """
+    kind = resolve(spec["use"])
+    if not issubclass(kind, base):
+        raise UserError(f"{spec['use']} is not a {base.__name__}")
+    try:
+        return kind(**{name: value for name, value in spec.items() if name != "use"})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{kind.__name__}: {error}") from error
+
+
+def accepts(spec: Mapping[str, Any], name: str) -> bool:
+    """Whether the class that ``spec`` names has a parameter ``name``."""
+    return name in inspect.signature(resolve(spec["use"])).parameters

@@ -1,0 +1,477 @@
+"""Training: builds what a recipe names, plays it, and keeps, judges and shows what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from belamy import recipe as recipes
+from belamy.chance import key
+from belamy.engine import Diverged, Engine, Step
+from belamy.errors import UserError
+from belamy.evaluate import evaluate
+from belamy.game import Game
+from belamy.hardware import choose_device, choose_precision, machine, memory_mb
+from belamy.judge import generator, source_of
+from belamy.model import Model
+from belamy.pictures import class_grid, grid, to_uint8
+from belamy.recipe import Recipe
+from belamy.report import model_card, read_log, write_report
+from belamy.run import Run
+from belamy.source import Source
+from belamy.storage import write_json
+from belamy.trackers import Tracker, start
+
+PREEMPTED, INTERRUPTED = 75, 130
+ROLLBACKS = 3
+
+
+class Display:
+    """What a run tells while it plays; this one keeps silent."""
+
+    def say(self, text: str) -> None:
+        """A line of plain words."""
+
+    def progress(self, line: Mapping[str, Any], total: int) -> None:
+        """The line that went into the log, and the examples of the whole run."""
+
+    def close(self) -> None:
+        """The run is over, or was stopped."""
+
+
+@dataclass
+class Plan:
+    """All that is settled before the first step."""
+
+    recipe: Recipe
+    source: Source
+    spec: dict[str, Any]
+    device: torch.device
+    precision: str
+
+    def game(self) -> Game:
+        """The game with its first weights, which the seed alone decides."""
+        torch.manual_seed(key("init", self.recipe.seed) & (2**63 - 1))
+        return recipes.build(self.spec, Game)
+
+    def engine(self) -> Engine:
+        return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
+
+    def estimate(self, steps: int = 3) -> dict[str, Any]:
+        """A few real steps on a copy: examples per second, memory, and the seconds that the whole run will take."""
+        engine = self.engine()
+        try:
+            engine.step()
+            began = time.perf_counter()
+            for _ in range(steps):
+                engine.step()
+            rate = steps * self.recipe.batch / (time.perf_counter() - began)
+        finally:
+            engine.close()
+        sizes = {name: sum(p.numel() for p in player.parameters()) for name, player in engine.players.items()}
+        return {
+            "examples_per_second": rate, "seconds": self.recipe.examples / rate,
+            "memory_mb": memory_mb(self.device), "parameters": sizes,
+        }  # fmt: skip
+
+
+def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
+    """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
+    data = dict(recipe.data)
+    for name in ("resolution", "channels"):
+        wanted = recipe.game.get(name)
+        if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
+            data[name] = wanted
+    recipe = recipe.model_copy(update={"data": data})
+    source = source or source_of(recipe)
+    spec = recipes.bind(recipe.game, _as_numbers(source.facts))
+    for name in ("resolution", "channels"):
+        if name in spec and spec[name] != source.facts.get(name, spec[name]):
+            raise UserError(f"the game wants {name} {spec[name]}, the data has {source.facts[name]}")
+    where = choose_device(device)
+    return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+
+
+def _as_numbers(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: len(value) if name == "classes" and value else value for name, value in facts.items()}
+
+
+def train(
+    recipe: str | Recipe = "r3gan", data: str | None = None, out: str | Path | None = None, *,
+    settings: Mapping[str, Any] | None = None, examples: int | None = None, batch: int | None = None,
+    seed: int | None = None, device: str = "auto", precision: str | None = None, resume: str | Path | None = None,
+    report_to: str = "tensorboard", checkpoints_total_limit: int | None = None, source: Source | None = None,
+    display: Display | None = None,
+) -> Run:
+    """Trains a generator on ``data`` and returns its run folder.
+
+    ``recipe`` is a name, a YAML file or a Recipe; ``settings`` are dotted keys over it, such as
+    ``{"game.gamma": 0.1}``. ``resume`` is a run folder, or "auto" for ``out`` if it has begun; a resumed run keeps
+    its recipe and ends where it would have ended.
+
+    Raises:
+        UserError: what the user can mend: unknown keys, bad data, an existing folder, divergence.
+        SystemExit: 75 after SIGTERM, 130 after SIGINT, each with a checkpoint written.
+    """  # fmt: skip
+    display = display or Display()
+    with processes():
+        if resume is not None and str(resume) != "auto":
+            folder: Path | None = Path(resume)
+        else:
+            folder = Path(out) if out is not None and resume and (Path(out) / "recipe.yaml").is_file() else None
+        if folder is not None:
+            run = Run.open(folder)
+            return Training(run, plan(run.recipe, device, source), display, report_to).play()
+        chosen = recipe if isinstance(recipe, Recipe) else compose(
+            recipe, data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
+            checkpoints_total_limit=checkpoints_total_limit,
+        )  # fmt: skip
+        return begin(plan(chosen, device, source), out, display, report_to)
+
+
+def begin(settled: Plan, out: str | Path | None, display: Display, report_to: str) -> Run:
+    """Creates the run folder of a plan, and plays it."""
+    folder = Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name)
+    if not dist.is_initialized() or dist.get_rank() == 0:
+        Run.create(folder, settled.recipe, settled.source.facts)
+    if dist.is_initialized():
+        dist.barrier()
+    return Training(Run.open(folder), settled, display, report_to).play()
+
+
+def compose(
+    name: str, data: str | None = None, settings: Mapping[str, Any] | None = None, *,
+    checkpoints_total_limit: int | None = None, **fields: Any,
+) -> Recipe:
+    """The recipe ``name`` with the usual options over it; an option that is None leaves the recipe's value."""  # fmt: skip
+    merged = {field: value for field, value in fields.items() if value is not None} | dict(settings or {})
+    if data is not None:
+        merged["data.path"] = str(data)
+    if checkpoints_total_limit is not None:
+        merged["checkpoints.limit"] = checkpoints_total_limit
+    recipe = recipes.load(name, merged)
+    if recipes.accepts(recipe.data, "path") and not recipe.data.get("path"):
+        raise UserError(f"the recipe {name} needs data: --data FOLDER")
+    return recipe
+
+
+def _unused(parent: Path, name: str) -> Path:
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
+
+
+@contextmanager
+def processes() -> Iterator[None]:
+    """Joins the other processes when torchrun has started several; leaves them at the end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+class Training:
+    """One sitting of a run: from its last checkpoint to its end, or to a signal."""
+
+    def __init__(self, run: Run, settled: Plan, display: Display, report_to: str) -> None:
+        self.run, self.plan, self.recipe, self.display = run, settled, settled.recipe, display
+        self.engine = settled.engine()
+        self.leads = self.engine.rank == 0
+        self.best: dict[str, Any] | None = None
+        self.seconds, self.rollbacks, self.signal = 0.0, 0, 0
+        self._report_to, self._trackers = report_to, list[Tracker]()
+        self._spent: dict[str, float] = {}
+        self._last_line = (0.0, 0)
+        total = self.recipe.examples
+        self.log_every = max(self.recipe.batch, min(total // 200, 5_000))
+        self.keep_every = self.recipe.checkpoints.every or max(self.recipe.batch, min(total // 20, 50_000))
+        times = self.recipe.judging.times
+        self.judge_every = max(self.recipe.batch, total // times) if times else total
+
+    @property
+    def examples(self) -> int:
+        return self.engine.clock.examples
+
+    def play(self) -> Run:
+        """Plays to the end; see ``train`` for what it raises."""
+        with ExitStack() as stack:
+            if self.leads:
+                stack.enter_context(self.run.lock())
+            stack.callback(self.engine.close)
+            stack.callback(self.display.close)
+            if self._finished():
+                self.display.say(f"{self.run.path} is finished: {self.recipe.examples:,} examples were played")
+                return self.run
+            self._listen(stack)
+            self._open()
+            self._play()
+            self._finish()
+        return self.run
+
+    def _finished(self) -> bool:
+        saved = self.run.saved()
+        return bool(saved) and (self.run.path / "report.html").is_file() and int(saved[-1].name) >= self.recipe.examples
+
+    def _listen(self, stack: ExitStack) -> None:
+        def heard(number: int, frame: FrameType | None) -> None:
+            self.signal = number
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                stack.callback(signal.signal, number, signal.signal(number, heard))
+            except ValueError:
+                return  # only the main thread hears signals; a notebook's thread is stopped by its kernel
+
+    def _open(self) -> None:
+        """Checkpoint 0, or back to the last one."""
+        if self.leads:
+            self._trackers = start(self._report_to, self.run.path, self.recipe.model_dump(mode="json"))
+        saved = self.run.saved()
+        if saved:
+            self._restore(saved[-1])
+            self._note("resume", f"went on from {self.examples:,} examples")
+        else:
+            sizes = {name: sum(p.numel() for p in own) for name, own in self.engine.parameters.items()}
+            about = machine(self.plan.device, self.plan.precision)
+            self._log("start", machine=about, parameters=sizes, processes=self.engine.ranks)
+            self._keep()
+            self._show()
+        self._began = time.perf_counter() - self.seconds
+        self._last_line = (time.perf_counter(), self.examples)
+
+    def _restore(self, checkpoint: Path) -> None:
+        tensors, state = self.run.read(checkpoint)
+        self.engine.restore(tensors, state["clock"])
+        self.best, self.seconds, self.rollbacks = state["best"], state["seconds"], state["rollbacks"]
+
+    def _play(self) -> None:
+        total, batch = self.recipe.examples, self.recipe.batch
+        while self.examples < total:
+            try:
+                step = self.engine.step()
+            except Diverged as trouble:
+                self._roll_back(str(trouble))
+                continue
+            for what, seconds in step.seconds.items():
+                self._spent[what] = self._spent.get(what, 0.0) + seconds
+            for what in step.skipped:
+                self._note("skip", f"a step was skipped: {what}")
+            if _due(self.examples, batch, self.log_every) or self.examples >= total:
+                self._line(step)
+            if _due(self.examples, batch, self.judge_every) or self.examples >= total:
+                self._judge()
+            if _due(self.examples, batch, self.keep_every) or self.examples >= total:
+                self._keep()
+            if self._told_to_stop():
+                self._stop()
+
+    def _told_to_stop(self) -> bool:
+        if self.engine.ranks > 1:  # a signal may reach one process a step before the others
+            told = torch.tensor([self.signal], device=self.plan.device)
+            dist.all_reduce(told, dist.ReduceOp.MAX)
+            self.signal = int(told.item())
+        return self.signal != 0
+
+    def _stop(self) -> None:
+        self._keep()
+        name = "SIGTERM" if self.signal == signal.SIGTERM else "Ctrl-C"
+        self._note("stop", f"{name}: saved at {self.examples:,} examples; go on with --resume {self.run.path}")
+        raise SystemExit(PREEMPTED if self.signal == signal.SIGTERM else INTERRUPTED)
+
+    def _roll_back(self, cause: str) -> None:
+        self.rollbacks += 1
+        if self.rollbacks > ROLLBACKS:
+            raise UserError(
+                f"training diverged {self.rollbacks} times, at last because {cause}; "
+                "try a lower optimizers.*.rate or a higher game.gamma"
+            )
+        count, attempt, brake = self.rollbacks, self.engine.clock.attempt + 1, self.engine.clock.brake / 2
+        self._restore(self.run.saved()[-1])
+        self.rollbacks = count
+        self.engine.clock.attempt, self.engine.clock.brake, self.engine.clock.skipped = attempt, brake, 0
+        self._note("rollback", f"{cause}: back to {self.examples:,} examples, rates times {brake:g}")
+        self._keep()  # so that a restart does not replay the trouble
+
+    @contextmanager
+    def _spending(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._spent[what] = self._spent.get(what, 0.0) + time.perf_counter() - began
+
+    def _keep(self) -> None:
+        with self._spending("checkpoints"):
+            tensors, clock = self.engine.state()
+            digest = _hash(tensors)
+            if self.engine.ranks > 1:
+                hashes: list[str] = [""] * self.engine.ranks
+                dist.all_gather_object(hashes, digest)
+                if len(set(hashes)) > 1:
+                    raise RuntimeError(f"the processes have drifted apart at {self.examples} examples: {hashes}")
+            if self.leads:
+                if self.examples:
+                    self.seconds = time.perf_counter() - self._began
+                state = {"clock": clock, "best": self.best, "seconds": self.seconds, "rollbacks": self.rollbacks}
+                self.run.save(tensors, {**state, "hash": digest}, self.recipe.checkpoints.limit)
+            if self.engine.ranks > 1:
+                dist.barrier()
+
+    def _line(self, step: Step) -> None:
+        now = time.perf_counter()
+        elapsed, played = now - self._last_line[0], self.examples - self._last_line[1]
+        line = {
+            "examples": self.examples,
+            "seconds": round(now - self._began, 3),
+            "rate": round(played / elapsed, 2),
+            "terms": {name: value.item() for name, value in step.terms.items()},
+            "seen": {name: value.item() for name, value in step.seen.items()},
+            "norms": step.norms,
+            "share": {name: round(seconds / elapsed, 4) for name, seconds in self._spent.items()},
+            "memory_mb": memory_mb(self.plan.device),
+        }
+        self._log("step", **line)
+        self._last_line, self._spent = (now, self.examples), {}
+        if self.leads:
+            self.display.progress({**line, "metric": self._latest}, self.recipe.examples)
+            numbers = {**line["terms"], **line["seen"], "rate": line["rate"]}
+            for track in self._trackers:
+                track(numbers | {f"norm/{name}": value for name, value in step.norms.items()}, self.examples)
+
+    _latest: dict[str, float] | None = None
+
+    def _model(self) -> Model:
+        return Model(self.engine.averages.game, self.plan.spec, self.plan.source.facts)
+
+    def _judge(self) -> None:
+        """Measures the averages on held-out data; the best so far ship."""
+        if not self.leads:
+            return
+        with self._spending("metrics"):
+            self._show()
+            value, numbers = self._measured()
+            better = value is None or self.best is None or value < self.best["value"]
+            if numbers:
+                self._latest = numbers
+                self._log("metric", values=numbers, best=better, seconds=round(time.perf_counter() - self._began, 3))
+                for track in self._trackers:
+                    track(numbers, self.examples)
+            if better:
+                self.best = {"value": value if value is not None else math.inf, "examples": self.examples}
+                self.run.ship(self._model(), self._card(None))
+
+    def _measured(self) -> tuple[float | None, dict[str, float]]:
+        plan, heldout = self.recipe.judging, self.plan.source.heldout()
+        if plan.metric == "none" or heldout is None:
+            return None, {}
+        found = evaluate(
+            generator(self._model(), seed=1), heldout, None, n=plan.samples, metrics=[plan.metric],
+            features=plan.features, cache=self.run.path / "cache", trivial=False,
+        )["metrics"][plan.metric]  # fmt: skip
+        numbers = {plan.metric: found["value"]}
+        if "stderr" in found:
+            numbers[f"{plan.metric}_stderr"] = found["stderr"]
+        # Distances get better downwards, everything else upwards.
+        return found["value"] if plan.metric in ("kid", "fd", "fid") else -found["value"], numbers
+
+    def _show(self) -> None:
+        """Saves a grid of the same latents as ever."""
+        if self.leads:
+            name = f"{self.examples:012d}.png"
+            picture_sheet(self._model(), seed=0).save(self.run.samples / name)
+            self._log("samples", file=f"samples/{name}")
+
+    def _finish(self) -> None:
+        if not self.leads:
+            return
+        self.display.say("judging the best checkpoint on held-out data")
+        heldout = self.plan.source.heldout()
+        model = Model.from_pretrained(self.run.model, self.plan.device)
+        report = None
+        if heldout is not None and self.recipe.judging.metric != "none":
+            report = evaluate(
+                generator(model), heldout, self.plan.source, n=1000, features=self.recipe.judging.features,
+                cache=self.run.path / "cache", device=self.plan.device,
+            )  # fmt: skip
+            write_json(self.run.path / "evaluation.json", report)
+        show_finished(self.run, model, self.plan.source, report)
+        self._log("end", seconds=round(time.perf_counter() - self._began, 3))
+        self.run.ship(model, self._card(report))
+        write_report(self.run.path)
+
+    def _card(self, report: dict[str, Any] | None) -> str:
+        summary = read_log(self.run.path / "log.jsonl").summary()
+        return model_card(
+            self.recipe.model_dump(mode="json"), self.plan.source.facts, report, summary, self.run.path.resolve().name
+        )
+
+    def _note(self, event: str, message: str) -> None:
+        self._log(event, message=message)
+        if self.leads:
+            self.display.say(message)
+
+    def _log(self, event: str, **content: Any) -> None:
+        if self.leads:
+            self.run.log(event, **{"examples": self.examples, **content})
+
+
+def _due(examples: int, batch: int, every: int) -> bool:
+    return examples // every != (examples - batch) // every
+
+
+def _hash(tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(name.encode() + value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def picture_sheet(model: Model, seed: int = 0, columns: int = 10) -> Any:
+    """Samples in a grid, one row a class (of the first ten) where there are classes."""
+    classes = model.facts.get("classes")
+    if not classes:
+        return grid(model.sample(columns * 6, seed=seed, output_type="np").images, columns)
+    shown = classes[:10]
+    wanted = [name for name in shown for _ in range(columns)]
+    samples = model.sample(len(wanted), seed=seed, classes=wanted, output_type="np")
+    return class_grid(samples.images, samples.labels, classes, columns)
+
+
+def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:
+    """The pictures of the report: generated beside real, and samples beside their nearest training pictures."""
+    picture_sheet(model, seed=0).save(run.samples / "generated.png")
+    real = source.take(2000)
+    pixels = to_uint8(real["image"])
+    if "class" in real:
+        class_grid(pixels, real["class"].numpy(), source.facts["classes"], 10).save(run.samples / "real.png")
+    else:
+        grid(pixels[:60], 10).save(run.samples / "real.png")
+    if report and (found := report["metrics"].get("memorisation", {}).get("neighbours")):
+        _neighbours(model, source, found).save(run.samples / "neighbours.png")
+
+
+def _neighbours(model: Model, source: Source, nearest: list[int], columns: int = 10) -> Any:
+    """Above, samples; below each, the training picture that is nearest to it."""
+    samples = model.sample(columns, seed=0, output_type="pt").images.cpu()
+    training = torch.cat([source.take(1, start=row)["image"] for row in nearest[:columns]])
+    return grid(to_uint8(torch.cat([samples, training])), columns)
+
+
