@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from belamy.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from belamy.chance import Chance as Chance
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from belamy.game import Turn as Turn
     from belamy.judge import evaluate as evaluate
     from belamy.model import Model as Model
-    from belamy.recipe import names as list_recipes
+    from belamy.recipe import names as list_models  # noqa: F401
     from belamy.run import load as load
     from belamy.source import Source as Source
-    from belamy.train import train as train
+    from belamy.training import train as train
 
 _PLACES = {
     "Batch": "game", "Chance": "chance", "Game": "game", "Model": "model", "Score": "game", "Source": "source",
-    "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_recipes": "recipe", "load": "run",
-    "train": "train",
+    "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_models": "recipe", "load": "run",
+    "train": "training",
 }  # fmt: skip
-__all__ = sorted(_PLACES)  # noqa: PLE0605
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
@@ -35,4 +35,4 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     module = importlib.import_module(f"belamy.{_PLACES[name]}")
-    return getattr(module, "names" if name == "list_recipes" else name)
+    return getattr(module, "names" if name == "list_models" else name)

@@ -25,7 +25,8 @@ class Averages:
         """``average = keep * average + (1 - keep) * live``; buffers are copied."""
         for name, player in self.players.items():
             live = self._live[name]
-            mine, theirs = list(player.parameters()), [value.detach() for value in live.parameters()]
+            mine: list[Tensor] = list(player.parameters())
+            theirs = [value.detach() for value in live.parameters()]
             if mine:
                 torch._foreach_lerp_(mine, theirs, 1 - keep)
             for own, other in zip(player.buffers(), live.buffers(), strict=True):
@@ -34,5 +35,7 @@ class Averages:
     def state(self) -> dict[str, Tensor]:
         """All tensors by ``player.name``."""
         return {
-            f"{name}.{inner}": value for name, player in self.players.items() for inner, value in player.state_dict().items()
-        }  # fmt: skip
+            f"{name}.{inner}": value
+            for name, player in self.players.items()
+            for inner, value in player.state_dict().items()
+        }

@@ -21,7 +21,7 @@ from belamy.recipe import Recipe, at
 from belamy.source import Loader, Source
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """Gradients were not finite for ``patience`` steps in a row; the message names the turn and its terms."""
 
 
@@ -63,7 +63,8 @@ class Engine:
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.recipe, self.source, self.device, self.precision = recipe, source, device, precision
         self.rows = _share(recipe.batch, self.rank, self.ranks, recipe.micro)
-        self.game = game.to(device=device, memory_format=torch.channels_last)
+        self.game = game.to(device)
+        self.game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = Averages(self.game)
         self.players = {turn.player: game.get_submodule(turn.player) for turn in game.turns()}
         self.parameters = {
@@ -85,7 +86,7 @@ class Engine:
         )  # fmt: skip
 
     def step(self) -> Step:
-        """One global batch further. Raises Diverged after too many skipped steps in a row."""
+        """One global batch further. Raises DivergedError after too many skipped steps in a row."""
         report = Step()
         self.game.train()
         self.game.advance(self.clock.examples)
@@ -99,7 +100,7 @@ class Engine:
         self.averages.update(0.5 ** (self.recipe.batch / halflife) if halflife > 0 else 0.0)
         self.clock.skipped = self.clock.skipped + 1 if report.skipped else 0
         if self.clock.skipped >= self.recipe.patience:
-            raise Diverged(report.skipped[-1])
+            raise DivergedError(report.skipped[-1])
         return report
 
     def _play(self, turn: Turn, index: int, repeat: int, report: Step) -> None:

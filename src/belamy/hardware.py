@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from belamy import __version__
 from belamy.errors import UserError
+from belamy.version import __version__
 
 
 def choose_device(name: str = "auto") -> torch.device:

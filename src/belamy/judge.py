@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from belamy.errors import UserError
-from belamy.evaluate import METRICS
-from belamy.evaluate import evaluate as compare
+from belamy.evaluation import METRICS
+from belamy.evaluation import evaluate as compare
 from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.model import Model
@@ -26,7 +26,7 @@ def evaluate(
     """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
 
     ``train_data`` is what it was trained on, by default as the run's recipe says; without it the floor and the
-    memorisation test are None, with the reason. Returns what ``belamy.evaluate.evaluate`` does.
+    memorisation test are None, with the reason. Returns what ``belamy.evaluation.evaluate`` does.
     Raises UserError where there is neither data nor a run that knows its own.
     """  # fmt: skip
     loaded = load(model, str(choose_device(device)))
@@ -64,7 +64,7 @@ def _training_data(run: Run | None, model: Model, given: str | Source | None) ->
     if isinstance(given, Source):
         return given, None
     if given is not None:
-        return build(_spec(given, model), Source), None
+        return build(_spec(given, model), Source), None  # type: ignore[type-abstract]
     if run is None:
         return None, "a model does not know its training data: give --train-data for the floor and memorisation"
     try:
@@ -75,7 +75,7 @@ def _training_data(run: Run | None, model: Model, given: str | Source | None) ->
 
 def source_of(recipe: Recipe) -> Source:
     """The source that a recipe names."""
-    return build({**recipe.data, "seed": recipe.seed}, Source)
+    return build({**recipe.data, "seed": recipe.seed}, Source)  # type: ignore[type-abstract]
 
 
 def _spec(path: str, model: Model) -> dict[str, Any]:

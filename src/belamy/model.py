@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from belamy import __version__
 from belamy.chance import Chance, key
 from belamy.codec import ImageCodec
 from belamy.errors import UserError
@@ -20,6 +19,7 @@ from belamy.game import Batch, Game
 from belamy.pictures import grid, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors
+from belamy.version import __version__
 
 CHUNK = 64
 """Samples made at a time: the same always, so that a seed gives the same bits whatever number is asked for."""

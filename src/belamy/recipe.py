@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -56,8 +56,8 @@ class Adam(_Strict):
 class Average(_Strict):
     """The moving average of what ships: ``halflife`` in examples, but at most ``ramp`` of the examples seen."""
 
-    halflife: float = Field(ge=0)
-    ramp: float = Field(0.1, gt=0)
+    halflife: Annotated[float, Field(ge=0)]
+    ramp: Annotated[float, Field(gt=0)] = 0.1
 
 
 class Judging(_Strict):
@@ -65,15 +65,15 @@ class Judging(_Strict):
 
     metric: str = "kid"
     features: str = "efficientnet-lite0"
-    samples: int = Field(500, ge=2)
-    times: int = Field(8, ge=0)
+    samples: Annotated[int, Field(ge=2)] = 500
+    times: Annotated[int, Field(ge=0)] = 8
 
 
 class Keeping(_Strict):
     """Checkpoints: one at least ``every`` so many examples (None: twenty in a run), the last ``limit`` kept."""
 
-    every: int | None = Field(None, gt=0)
-    limit: int = Field(2, ge=1)
+    every: Annotated[int | None, Field(gt=0)] = None
+    limit: Annotated[int, Field(ge=1)] = 2
 
 
 class Recipe(_Strict):
@@ -182,7 +182,7 @@ def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
 
 def schema(build: type) -> type[BaseModel]:
     """The signature of a constructor as a pydantic model; what has no default may come from the data's facts."""
-    hints = get_type_hints(build.__init__)
+    hints = get_type_hints(inspect.getattr_static(build, "__init__"))
     fields: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(build).parameters.items()):
         default = None if parameter.default is inspect.Parameter.empty else parameter.default

@@ -17,7 +17,7 @@ from torch import Tensor
 from belamy.errors import UserError
 from belamy.model import Model
 from belamy.recipe import Recipe, parse
-from belamy.storage import flush, read_json, read_tensors, whole_folder, write_json, write_text, write_tensors
+from belamy.storage import flush, read_json, read_tensors, whole_folder, write_json, write_tensors, write_text
 
 
 class Run:

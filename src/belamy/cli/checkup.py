@@ -41,7 +41,7 @@ def show(found: dict[str, Any]) -> Iterator[str]:
     """The same in lines."""
     yield f"belamy {found['belamy']}, torch {found['torch']}, Python {found['python']}"
     yield f"{found['cpu']}, {found['threads']} threads; CUDA devices: {found['cuda_devices']}"
-    yield f"training uses {found['device']} in {found['precision']} (fast bf16: {'yes' if found['fast_bf16'] else 'no'})"
+    yield f"training uses {found['device']} in {found['precision']}"
     rates = ", ".join(f"{name} {rate:.2f}" for name, rate in found["convolution_tflops"].items())
     yield f"3x3 convolutions in TFLOP/s: {rates}"
     for extra, brings in found["missing_extras"].items():

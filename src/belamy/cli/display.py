@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from belamy.report.words import compact, duration
-from belamy.train import Display
+from belamy.training import Display
 
 console = Console(stderr=True, highlight=False)
 
@@ -70,8 +70,8 @@ class Lively(Display):
         self._live.stop()
 
 
-def choose(json: bool) -> Display:
-    """Silence for --json, a live table in a terminal, plain lines otherwise."""
-    if json:
+def choose(silent: bool) -> Display:
+    """Silence when asked for, a live table in a terminal, plain lines otherwise."""
+    if silent:
         return Display()
     return Lively() if console.is_terminal else Plain()

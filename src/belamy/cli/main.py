@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsons
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Look at data before training on it.")
 app.add_typer(data_app, name="data")
 
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Anything in the recipe.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Anything in the recipe.")]
 Json = Annotated[bool, typer.Option("--json", help="Nothing but results on stdout, as JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -58,40 +59,39 @@ def parse_settings(given: list[str] | None) -> dict[str, Any]:
         except yaml.YAMLError:
             raise UserError(f"--set {setting}: {text!r} is not a value") from None
         if isinstance(value, str):
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         settings[name.strip()] = value
     return settings
 
 
 @app.command()
 def train(
-    recipe: Annotated[Optional[str], typer.Argument(help="A recipe's name, or a YAML file.")] = None,
-    data: Annotated[Optional[str], typer.Option(help="A folder, zip, parquet, npz, or Hugging Face data set.")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="The run folder to create; runs/NAME-1 by default.")] = None,
-    examples: Annotated[Optional[int], typer.Option(min=1, help="Length, in training examples seen.")] = None,
-    batch: Annotated[Optional[int], typer.Option(min=1)] = None,
-    seed: Annotated[Optional[int], typer.Option()] = None,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe's name, or a YAML file.")] = None,
+    data: Annotated[str | None, typer.Option(help="A folder, zip, parquet, npz, or Hugging Face data set.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder to create; runs/NAME-1 by default.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Length, in training examples seen.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1)] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
     device: Device = "auto",
-    precision: Annotated[Optional[str], typer.Option(help="auto, fp32 or bf16.")] = None,
-    resize: Annotated[Optional[str], typer.Option(help="crop, pad or stretch to a square.")] = None,
-    flip: Annotated[Optional[bool], typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    resize: Annotated[str | None, typer.Option(help="crop, pad or stretch to a square.")] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = None,
     set: Settings = None,
-    resume: Annotated[Optional[str], typer.Option(metavar="auto|RUN", help="Go on with a run.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="auto|RUN", help="Go on with a run.")] = None,
     report_to: Annotated[str, typer.Option(help="tensorboard, wandb, trackio, mlflow; none.")] = "tensorboard",
-    checkpoints_total_limit: Annotated[Optional[int], typer.Option(min=1)] = None,
+    checkpoints_total_limit: Annotated[int | None, typer.Option(min=1)] = None,
     dry_run: Annotated[bool, typer.Option(help="Stop after saying what would be done.")] = False,
     json: Json = False,
 ) -> None:
     """Train a generator: `belamy train r3gan --data PICTURES`."""
     if recipe is None and resume in (None, "auto"):
         raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
-    from belamy import train as training
+    from belamy import training
     from belamy.cli import display, told
+    from belamy.run import Run
 
-    shown = display.Display() if json or int(os.environ.get("RANK", "0")) else display.choose(False)
+    shown = display.choose(silent=json or os.environ.get("RANK", "0") != "0")
     begun = out is not None and (out / "recipe.yaml").is_file()
     if resume is not None and (resume != "auto" or begun):
         folder = out if resume == "auto" else Path(resume)
@@ -105,7 +105,7 @@ def train(
                 checkpoints_total_limit=checkpoints_total_limit,
             ), device)  # fmt: skip
             if out is not None and not dry_run:
-                training.Run.refuse_existing(out)
+                Run.refuse_existing(out)
             estimate = settled.estimate()
             if not json:
                 for line in told.plan(settled, estimate):
@@ -125,8 +125,8 @@ def sample(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
     seed: Annotated[int, typer.Option()] = 0,
-    class_: Annotated[Optional[str], typer.Option("--class", help="A class by name or number.")] = None,
-    truncation: Annotated[Optional[float], typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
+    class_: Annotated[str | None, typer.Option("--class", help="A class by name or number.")] = None,
+    truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
     out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz.")] = Path("samples.png"),
     device: Device = "auto",
     json: Json = False,
@@ -141,21 +141,22 @@ def sample(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
-    data: Annotated[Optional[str], typer.Option(help="Held-out pictures; by default the run's own.")] = None,
-    train_data: Annotated[Optional[str], typer.Option(help="What it was trained on, if it is not a run.")] = None,
-    metrics: Annotated[Optional[str], typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation; fid")] = None,
+    data: Annotated[str | None, typer.Option(help="Held-out pictures; by default the run's own.")] = None,
+    train_data: Annotated[str | None, typer.Option(help="What it was trained on, if it is not a run.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation; fid")] = None,
     n: Annotated[int, typer.Option("-n", min=2, help="How many samples to judge.")] = 1000,
     seed: Annotated[int, typer.Option()] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, pixels or inception.")] = "efficientnet-lite0",
     device: Device = "auto",
-    json: Annotated[Optional[str], typer.Option("--json", metavar="FILE|-", help="Write the result there.")] = None,
+    json: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the result there.")] = None,
 ) -> None:
     """Judge a model on pictures it never saw, beside real data and trivial generators."""
     from belamy import judge
     from belamy.cli import told
+    from belamy.evaluation import METRICS
     from belamy.storage import write_json
 
-    wanted = [name.strip() for name in metrics.split(",")] if metrics else judge.METRICS
+    wanted = [name.strip() for name in metrics.split(",")] if metrics else METRICS
     report = judge.evaluate(
         model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device
     )
@@ -168,7 +169,7 @@ def evaluate(
 
 
 @app.command()
-def recipes(name: Annotated[Optional[str], typer.Argument()] = None, json: Json = False) -> None:
+def recipes(name: Annotated[str | None, typer.Argument()] = None, json: Json = False) -> None:
     """List the recipes that ship, or show one."""
     from belamy.recipe import load, names
 

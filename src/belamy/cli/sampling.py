@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def write_samples(
     return n
 
 
-def _grid(model: Model, batches: Iterator[Batch], n: int, out: Path) -> None:
+def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     held = [(to_uint8(batch["image"]), batch["class"].cpu().numpy() if "class" in batch else None) for batch in batches]
     pixels = np.concatenate([images for images, _ in held])
     if model.facts.get("classes") and held[0][1] is not None:
@@ -58,7 +58,7 @@ def _grid(model: Model, batches: Iterator[Batch], n: int, out: Path) -> None:
     grid(pixels).save(out)
 
 
-def _archive(model: Model, batches: Iterator[Batch], n: int, out: Path) -> None:
+def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     """``images`` uint8 [N, H, W, C] is streamed into the file; ``labels`` int64 [N] follow where there are classes."""
     labels = []
     with whole_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
@@ -80,7 +80,7 @@ def _header(entry: Any, shape: tuple[int, ...], kind: str) -> None:
     np.lib.format.write_array_header_1_0(entry, {"descr": kind, "fortran_order": False, "shape": shape})
 
 
-def _folder(model: Model, batches: Iterator[Batch], n: int, out: Path) -> None:
+def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     """PNGs by number, and ``metadata.jsonl`` with their classes: a folder that can be trained on again."""
     existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)

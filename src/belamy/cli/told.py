@@ -11,7 +11,7 @@ from belamy.cli.display import console
 from belamy.report.words import duration, listing
 from belamy.run import Run
 from belamy.storage import read_json
-from belamy.train import Plan
+from belamy.training import Plan
 
 
 def data(found: dict[str, Any]) -> Iterator[str]:
@@ -87,7 +87,7 @@ def check(found: dict[str, Any]) -> Iterator[str]:
         yield f"{bad['name']}: {bad['why']}"
     for names in found["duplicates"]:
         yield f"the same picture: {', '.join(names)}"
-    yield f"{found['pictures']:,} pictures, {len(found['bad']):,} bad, {len(found['duplicates']):,} groups of duplicates"
+    yield f"{found['pictures']:,} pictures, {len(found['bad']):,} bad, {len(found['duplicates']):,} shown more than once"
 
 
 def show_metrics(report: dict[str, Any]) -> None:

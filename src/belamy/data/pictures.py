@@ -73,6 +73,7 @@ class Pictures(Source):
         other._rows, other._others, other._flip = np.arange(len(self._pixels)), self._others[:0], False
         names = self.facts["classes"] if classes else None
         if names:
+            assert classes is not None
             strange = [name for name in names if name not in classes]
             if strange:
                 raise UserError(f"the data has a class {strange[0]!r} that the model was not trained on")

@@ -32,9 +32,8 @@ class R3GAN(Game):
         super().__init__()
         base = base_size(resolution)
         widths = list(widths or default_widths(resolution))
-        shape = {"blocks": blocks, "expansion": expansion, "group": group}
-        self.generator = Generator(channels, base, widths, latent, classes, **shape)
-        self.discriminator = Discriminator(channels, base, widths, classes, **shape)
+        self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group)
+        self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group)
         self.latent, self.classes = latent, classes
         self.gamma_start, self.augment_end, self.burn_in = gamma, augment, burn_in
         self.treatment = {"shift": shift, "cut": cut, "colour": colour}
@@ -66,13 +65,15 @@ class R3GAN(Game):
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New pictures, of the classes of ``batch``."""
-        return self.generator(rng.normal(self.latent), batch.get("class"))
+        pictures: Tensor = self.generator(rng.normal(self.latent), batch.get("class"))
+        return pictures
 
     def judge(self, images: list[Tensor], batch: Batch, rng: Chance) -> Tensor:
         """Logits of several sets of pictures of the same classes, in one pass, each augmented by its own chance."""
         seen = torch.cat([augment(some, rng, self.p, **self.treatment) for some in images])
         classes = batch["class"].repeat(len(images)) if self.classes else None
-        return self.discriminator(seen, classes)
+        logits: Tensor = self.discriminator(seen, classes)
+        return logits
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)}

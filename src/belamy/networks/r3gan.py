@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -68,7 +69,7 @@ class Generator(nn.Module):
         self.project = _normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
         self.stages = nn.ModuleList(_tower(widths, blocks, expansion, group))
         self.transitions = nn.ParameterList(
-            _normal(torch.empty(after, before), before) for before, after in zip(widths, widths[1:], strict=False)
+            _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
         self.paint = _normal(torch.empty(channels, widths[-1], 1, 1), widths[-1])
 
@@ -93,7 +94,7 @@ class Discriminator(nn.Module):
         self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
         downward = widths[::-1]
         self.transitions = nn.ParameterList(
-            _normal(torch.empty(after, before), before) for before, after in zip(downward, downward[1:], strict=False)
+            _normal(torch.empty(after, before), before) for before, after in pairwise(downward)
         )
         self.gather = _normal(torch.empty(top, base, base), base * base)
         self.judge = _normal(torch.empty(embedding if classes else 1, top), top)
@@ -108,7 +109,7 @@ class Discriminator(nn.Module):
             if transition is not None:
                 maps = downsample(maps, transition)
         with torch.autocast(images.device.type, enabled=False):
-            answer = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
+            answer: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
             if self.embedding is None:
                 return answer[:, 0]
-            return (answer * self.embedding(classes)).sum(1)
+            return (answer * self.embedding(classes)).sum(dim=1)

@@ -14,14 +14,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
 from belamy import recipe as recipes
 from belamy.chance import key
-from belamy.engine import Diverged, Engine, Step
+from belamy.engine import DivergedError, Engine, Step
 from belamy.errors import UserError
-from belamy.evaluate import evaluate
+from belamy.evaluation import evaluate
 from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, machine, memory_mb
 from belamy.judge import generator, source_of
@@ -155,7 +156,7 @@ def compose(
     name: str, data: str | None = None, settings: Mapping[str, Any] | None = None, *,
     checkpoints_total_limit: int | None = None, **fields: Any,
 ) -> Recipe:
-    """The recipe ``name`` with the usual options over it; an option that is None leaves the recipe's value."""  # fmt: skip
+    """The recipe ``name`` with the usual options over it; an option that is None leaves the value as it is."""
     merged = {field: value for field, value in fields.items() if value is not None} | dict(settings or {})
     if data is not None:
         merged["data.path"] = str(data)
@@ -268,7 +269,7 @@ class Training:
         while self.examples < total:
             try:
                 step = self.engine.step()
-            except Diverged as trouble:
+            except DivergedError as trouble:
                 self._roll_back(str(trouble))
                 continue
             for what, seconds in step.seconds.items():
@@ -337,7 +338,7 @@ class Training:
     def _line(self, step: Step) -> None:
         now = time.perf_counter()
         elapsed, played = now - self._last_line[0], self.examples - self._last_line[1]
-        line = {
+        line: dict[str, Any] = {
             "examples": self.examples,
             "seconds": round(now - self._began, 3),
             "rate": round(played / elapsed, 2),
@@ -452,7 +453,8 @@ def picture_sheet(model: Model, seed: int = 0, columns: int = 10) -> Any:
     shown = classes[:10]
     wanted = [name for name in shown for _ in range(columns)]
     samples = model.sample(len(wanted), seed=seed, classes=wanted, output_type="np")
-    return class_grid(samples.images, samples.labels, classes, columns)
+    labels = np.array([classes.index(name) for name in wanted])
+    return class_grid(samples.images, labels, classes, columns)
 
 
 def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:

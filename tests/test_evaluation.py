@@ -12,7 +12,7 @@ from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.errors import UserError
-from belamy.evaluate import METRICS, evaluate
+from belamy.evaluation import METRICS, evaluate
 from belamy.game import Batch
 from belamy.metrics import views
 from belamy.metrics.classifier import fit_classifier
@@ -44,9 +44,9 @@ def digits() -> tuple[Pictures, Pictures]:
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("belamy.evaluate.TRAIN_ROWS", 400)
+    monkeypatch.setattr("belamy.evaluation.TRAIN_ROWS", 400)
     monkeypatch.setattr(
-        "belamy.evaluate.fit_classifier", lambda source, seed: fit_classifier(source, seed, examples=15_000)
+        "belamy.evaluation.fit_classifier", lambda source, seed: fit_classifier(source, seed, examples=15_000)
     )
 
 
