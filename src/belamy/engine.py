@@ -66,14 +66,14 @@ class Engine:
         self.game = game.to(device)
         self.game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = Averages(self.game)
-        self.players = {turn.player: game.get_submodule(turn.player) for turn in game.turns()}
+        children = dict(game.named_children())
+        self.players = {name: children[name] for name in recipe.optimizers if name in children}
+        if strange := {turn.player for turn in game.turns()} - set(self.players):
+            raise UserError(f"the recipe has no optimizers.{min(strange)}, which the game plays")
         self.parameters = {
             name: [value for value in player.parameters() if value.requires_grad]
             for name, player in self.players.items()
         }
-        unknown = set(self.players) - set(recipe.optimizers)
-        if unknown:
-            raise UserError(f"the recipe has no optimizers.{min(unknown)}")
         self.optimizers = {name: self._optimizer(name) for name in self.players}
         self.clock = Clock()
         self._loader: Loader | None = None
@@ -158,9 +158,9 @@ class Engine:
             flat = torch.cat([gradient.flatten() for gradient in gradients])
             dist.all_reduce(flat)
             pieces = (flat / self.ranks).split([gradient.numel() for gradient in gradients])
-            gradients = [piece.view(value.shape) for piece, value in zip(pieces, parameters, strict=True)]
-            for value, gradient in zip(parameters, gradients, strict=True):
-                value.grad = gradient
+            for value, gradient, piece in zip(parameters, gradients, pieces, strict=True):
+                # Into memory laid out as the parameter is: the fused Adam pairs elements by address.
+                value.grad = gradient.copy_(piece.view(value.shape))
         return torch.nn.utils.get_total_norm(gradients).item()
 
     def _move(self, player: str) -> None:

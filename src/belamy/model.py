@@ -21,7 +21,7 @@ from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors
 from belamy.version import __version__
 
-CHUNK = 64
+CHUNK = 16
 """Samples made at a time: the same always, so that a seed gives the same bits whatever number is asked for."""
 
 

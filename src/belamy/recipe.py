@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import importlib.util
 import inspect
@@ -99,10 +100,11 @@ class Recipe(_Strict):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def names() -> list[str]:
-    """The recipes that ship."""
+def names(pattern: str = "*") -> list[str]:
+    """The recipes that ship, or those whose names match ``pattern``, such as ``"*gan"``."""
     folder = resources.files("belamy") / "recipes"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    found = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return fnmatch.filter(found, pattern)
 
 
 def load(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:

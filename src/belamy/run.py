@@ -17,7 +17,7 @@ from torch import Tensor
 from belamy.errors import UserError
 from belamy.model import Model
 from belamy.recipe import Recipe, parse
-from belamy.storage import flush, read_json, read_tensors, whole_folder, write_json, write_tensors, write_text
+from belamy.storage import flush, mend, read_json, read_tensors, whole_folder, write_json, write_tensors, write_text
 
 
 class Run:
@@ -71,6 +71,7 @@ class Run:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise UserError(f"{self.path} is being written by another process; wait, or stop that one") from None
+            mend(self.checkpoints)
             yield
 
     def save(self, tensors: dict[str, Tensor], state: dict[str, Any], limit: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,8 +58,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
             flush(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        mend(path.parent)
+
+
+def mend(parent: Path) -> None:
+    """Puts back, or removes, what a failure or a kill left of ``whole_folder`` in ``parent``; for one writer alone."""
+    for left in parent.iterdir():
+        named = re.fullmatch(r"\.(.+)\.(old|\d+)", left.name)
+        if named and named[2] == "old" and not (parent / named[1]).exists():
+            left.replace(parent / named[1])
+        elif named:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager

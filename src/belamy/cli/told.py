@@ -87,7 +87,7 @@ def check(found: dict[str, Any]) -> Iterator[str]:
         yield f"{bad['name']}: {bad['why']}"
     for names in found["duplicates"]:
         yield f"the same picture: {', '.join(names)}"
-    yield f"{found['pictures']:,} pictures, {len(found['bad']):,} bad, {len(found['duplicates']):,} shown more than once"
+    yield f"{found['pictures']:,} pictures, {len(found['bad']):,} bad, {len(found['duplicates']):,} repeated"
 
 
 def show_metrics(report: dict[str, Any]) -> None:

@@ -112,4 +112,5 @@ class Discriminator(nn.Module):
             answer: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
             if self.embedding is None:
                 return answer[:, 0]
-            return (answer * self.embedding(classes)).sum(dim=1)
+            matched: Tensor = answer * self.embedding(classes)
+            return matched.sum(1)

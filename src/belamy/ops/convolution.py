@@ -77,7 +77,10 @@ class _WeightGradient(torch.autograd.Function):
         ctx.form = form
         arguments = form.arguments(maps.shape[2], shape[2], slope.shape[2])
         weight = maps.new_empty(shape)
-        return torch.ops.aten.convolution_backward(slope, maps, weight, None, *arguments, [False, True, False])[1]
+        found: Tensor = torch.ops.aten.convolution_backward(
+            slope, maps, weight, None, *arguments, [False, True, False]
+        )[1]
+        return found
 
     @staticmethod
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:
@@ -103,7 +106,8 @@ def conv2d(
 ) -> Tensor:
     """``F.conv2d`` for square maps: [B, C, H, H], [D, C / groups, k, k] -> [B, D, H', H']."""
     form = _Form(stride, padding, groups, transposed=False)
-    return _Convolution.apply(*_cast(maps, weight, bias), form, None)
+    result: Tensor = _Convolution.apply(*_cast(maps, weight, bias), form, None)
+    return result
 
 
 def conv_transpose2d(
@@ -111,4 +115,5 @@ def conv_transpose2d(
 ) -> Tensor:
     """``F.conv_transpose2d`` for square maps: [B, C, H, H], [C, D / groups, k, k] -> [B, D, H', H']."""
     form = _Form(stride, padding, groups, transposed=True)
-    return _Convolution.apply(*_cast(maps, weight, bias), form, None)
+    result: Tensor = _Convolution.apply(*_cast(maps, weight, bias), form, None)
+    return result

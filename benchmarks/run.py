@@ -1,0 +1,79 @@
+"""`make bench`: measures what is missing in benchmarks/results, and writes benchmarks/RESULTS.md from all there is.
+
+About two hours on two cores, which should have nothing else to do; stopped and called again, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from belamy.hardware import choose_precision
+from common import ROOT, records, say
+from tables import write
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Job:
+    """One measurement: the record that it leaves, the words that ask for it, and its minutes on two cores."""
+
+    name: str
+    variant: str
+    seed: int
+    words: str
+    minutes: float
+
+    @property
+    def missing(self) -> bool:
+        return not any((one["variant"], one["seed"]) == (self.variant, self.seed) for one in records(self.name))
+
+
+def jobs() -> list[Job]:
+    """All that RESULTS.md shows, the quickest first."""
+    auto = choose_precision("auto", torch.device("cpu"))
+    found = [Job("digits", auto, seed, f"digits.py --seed {seed}", 3) for seed in range(3)]
+    found += [Job("digits", "fp32", seed, f"throughput.py --quality --seed {seed}", 6) for seed in range(2)]
+    found += [Job("resume", "50 kills", 0, "resume.py --kills 50", 8)]
+    found += [
+        Job("throughput", size, 0, f"throughput.py --size {size}", time) for size, time in (("32x1", 4), ("64x3", 12))
+    ]
+    for data in ("fashion", "openmoji"):
+        for player in ("ours", "dcgan"):
+            found.append(Job("images", f"{data}-{player}", 0, f"images.py --data {data} --player {player}", 20))
+    return list(dict.fromkeys(found))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--missing", action="store_true", help="only what is missing: so it is without --again, too")
+    options.add_argument("--again", action="store_true", help="measure all that --only names, missing or not")
+    options.add_argument("--only", nargs="*", metavar="NAME", help="benchmarks: digits, images, throughput, resume")
+    options.add_argument("--tables", action="store_true", help="measure nothing: write RESULTS.md")
+    arguments = options.parse_args()
+    wanted = [job for job in jobs() if not arguments.only or job.name in arguments.only]
+    if not arguments.again:
+        wanted = [job for job in wanted if job.missing]
+    failed = []
+    for number, job in enumerate([] if arguments.tables else wanted):
+        say(
+            f"{job.words}: about {job.minutes} minutes, {sum(one.minutes for one in wanted[number:])} for all that is left"
+        )
+        script, *words = shlex.split(job.words)
+        if subprocess.run([sys.executable, str(HERE / script), *words], cwd=ROOT, check=False).returncode:
+            failed.append(job.words)
+        write()
+    write()
+    if failed:
+        sys.exit("these failed: " + "; ".join(failed))
+
+
+if __name__ == "__main__":
+    main()

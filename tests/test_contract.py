@@ -1,0 +1,143 @@
+"""What every recipe that ships must keep: turns that move one player, exact resumes, samples that repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from belamy import recipe as recipes
+from belamy.engine import Engine
+from belamy.model import Model
+from belamy.recipe import Recipe
+from belamy.storage import read_tensors, write_tensors
+from belamy.training import plan
+from tiny import engine, roughen, same, state, steps, tiny
+
+
+@pytest.fixture(params=recipes.names())
+def recipe(request: pytest.FixtureRequest, pictures: Path) -> Recipe:
+    return tiny(request.param, pictures)
+
+
+def turns_of(player: Engine) -> list[str]:
+    return [turn.player for turn in player.game.turns()]
+
+
+def test_each_turn_moves_its_player_alone(recipe: Recipe) -> None:
+    for index, name in enumerate(turns_of(engine(recipe))):
+        fresh = engine(recipe)
+        roughen(fresh)
+        turn = fresh.game.turns()[index]
+        fresh.game.turns = lambda turn=turn: [turn]  # type: ignore[method-assign]
+        before = {key: value.clone() for key, value in fresh.game.state_dict().items()}
+        steps(fresh, 1)
+        after = fresh.game.state_dict()
+        parameters = [key for key, _ in fresh.game.named_parameters()]
+        moved = {key for key in parameters if not torch.equal(before[key], after[key])}
+        assert moved == {key for key in parameters if key.startswith(f"{name}.")}
+
+
+def test_every_parameter_learns(recipe: Recipe) -> None:
+    player = engine(recipe)
+    start = {name: value.detach().clone() for name, value in player.game.named_parameters()}
+    learned = set()
+    for _ in range(4):
+        steps(player, 1)
+        learned |= {name for name, value in player.game.named_parameters() if value.grad is not None
+                    and value.grad.abs().max() > 0}  # fmt: skip
+    assert learned == start.keys()
+    assert not [name for name, value in player.game.named_parameters() if torch.equal(value, start[name])]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resume_is_exact(recipe: Recipe, precision: str, tmp_path: Path) -> None:
+    whole = engine(recipe, precision)
+    steps(whole, 3)
+    tensors, clock = whole.state()
+    write_tensors(tmp_path / "state.safetensors", tensors)
+    steps(whole, 3)
+    other = engine(recipe, precision)
+    roughen(other)
+    steps(other, 1)
+    other.restore(read_tensors(tmp_path / "state.safetensors"), clock)
+    steps(other, 3)
+    assert same(state(other), state(whole))
+    assert other.clock == whole.clock
+
+
+def test_a_seed_decides_a_run(recipe: Recipe) -> None:
+    def end(seed: int) -> dict[str, Any]:
+        player = engine(recipe.model_copy(update={"seed": seed}))
+        steps(player, 2)
+        return state(player)
+
+    first = end(0)
+    assert same(end(0), first)
+    assert not same(end(1), first)
+
+
+def test_samples_repeat_whatever_number_is_asked_for(recipe: Recipe) -> None:
+    settled = plan(recipe, "cpu")
+    player = settled.engine()
+    roughen(player)
+    player.averages.update(0.0)
+    model = Model(player.averages.game, settled.spec, settled.source.facts)
+    many = model.sample(100, seed=7, output_type="pt")
+    few = model.sample(5, seed=7, output_type="pt")
+    assert torch.equal(few.images, many.images[:5])
+    late = model.sample(30, seed=7, start=50, output_type="pt")
+    assert torch.equal(late.images, many.images[50:80])
+    assert not torch.equal(model.sample(5, seed=8, output_type="pt").images, few.images)
+    assert len(torch.unique(many.images.flatten(1), dim=0)) == 100
+    if settled.source.facts.get("classes"):
+        assert many.labels is not None and few.labels is not None and late.labels is not None
+        assert np.array_equal(few.labels, many.labels[:5]) and np.array_equal(late.labels, many.labels[50:80])
+        kinds = range(len(settled.source.facts["classes"]))
+        assert set(many.labels.tolist()) <= set(kinds) and len(set(many.labels.tolist())) > 1
+        asked = model.sample(3, seed=7, classes=int(many.labels[0]), output_type="pt")
+        assert torch.equal(asked.images[0], many.images[0])
+
+
+def test_a_shipped_model_samples_the_same(recipe: Recipe, tmp_path: Path) -> None:
+    settled = plan(recipe, "cpu")
+    player = settled.engine()
+    roughen(player)
+    player.averages.update(0.0)
+    model = Model(player.averages.game, settled.spec, settled.source.facts)
+    model.save_pretrained(tmp_path)
+    ours, theirs = (one.sample(4, seed=1, output_type="np").images for one in (model, Model.from_pretrained(tmp_path)))
+    assert np.array_equal(ours, theirs)
+
+
+def test_bf16_is_finite(recipe: Recipe) -> None:
+    player = engine(recipe, "bf16")
+    for _ in range(4):
+        report = player.step()
+        assert not report.skipped
+        assert all(np.isfinite(norm) for norm in report.norms.values())
+        assert all(value.isfinite() for value in (report.terms | report.seen).values())
+    player.close()
+    assert all(value.isfinite().all() for value in state(player).values())
+
+
+def test_micro_batches_add_up_to_a_whole_one(recipe: Recipe) -> None:
+    def gradients(micro: int | None) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+        player = engine(recipe.model_copy(update={"micro": micro}))
+        roughen(player)
+        player._move = lambda name: None  # type: ignore[method-assign]
+        report = player.step()
+        player.close()
+        found = {name: value.grad for name, value in player.game.named_parameters() if value.grad is not None}
+        return found, {name: value.item() for name, value in report.terms.items()}
+
+    whole, terms = gradients(None)
+    for micro in (4, 2):
+        parts, own = gradients(micro)
+        assert parts.keys() == whole.keys()
+        for name, value in whole.items():
+            assert (parts[name] - value).norm() <= 1e-5 * value.norm(), name
+        assert own == pytest.approx(terms, rel=1e-5)

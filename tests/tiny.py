@@ -1,0 +1,86 @@
+"""Small runs for the tests: any recipe that ships, cut down to milliseconds a step, and processes to play them in."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from belamy import recipe as recipes
+from belamy.engine import Engine
+from belamy.recipe import Recipe
+from belamy.training import plan
+
+processes = multiprocessing.get_context("forkserver")
+"""Starts processes quickly: its server has imported torch already, and has no threads that a fork would tear."""
+processes.set_forkserver_preload(["pytest", "sklearn.datasets", "belamy.training", "belamy.data.digits"])
+
+DIGITS: dict[str, Any] = {
+    "game.widths": [4, 4], "game.latent": 4, "batch": 16, "precision": "fp32", "judging.metric": "none",
+    "judging.times": 2, "examples": 96, "average.halflife": 64,
+}  # fmt: skip
+"""Settings that make the digits a matter of six steps, with a checkpoint at each."""
+
+
+def draw_pictures(root: Path, counts: Mapping[str, int], side: int = 16, channels: int = 3) -> Path:
+    """So many different noise pictures in each class's folder."""
+    random = np.random.default_rng(0)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            pixels = random.integers(0, 256, (side, side, channels), dtype=np.uint8)
+            Image.fromarray(pixels.squeeze()).save(root / name / f"{number}.png")
+    return root
+
+
+def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
+    """A recipe that ships, with networks of a few channels on 8x8 digits or on ``pictures`` of 16x16."""
+    shipped = recipes.load(name)
+    small: dict[str, Any] = {"batch": 8, "precision": "fp32", "judging.metric": "none", "average.halflife": 64}
+    from_path = recipes.accepts(shipped.data, "path")
+    if from_path:
+        small["data.path"] = str(pictures)
+    for option, value in {"widths": [8] * (3 if from_path else 2), "latent": 8}.items():
+        if recipes.accepts(shipped.game, option):
+            small[f"game.{option}"] = value
+    return recipes.load(name, {**small, **settings})
+
+
+def engine(recipe: Recipe, precision: str | None = None) -> Engine:
+    return plan(recipe.model_copy(update={"precision": precision} if precision else {}), "cpu").engine()
+
+
+def steps(player: Engine, count: int) -> None:
+    for _ in range(count):
+        assert not player.step().skipped
+    player.close()
+
+
+def state(player: Engine) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in player.state()[0].items()}
+
+
+def roughen(player: Engine, seed: int = 5) -> None:
+    """Moves every parameter off its start, since what begins at zero hides gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in player.game.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter)
+
+
+def same(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
+    """Whether all tensors are there, and equal bit for bit."""
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below ``folder``, with a hash of what it holds."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
