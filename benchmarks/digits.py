@@ -35,6 +35,7 @@ def measure(seed: int, precision: str = "auto", examples: int | None = None) -> 
         say(f"digits, seed {seed}, {precision}: trained in {seconds:.1f} s")
         last = read_json(run.saved()[-1] / "state.json")
         samples = belamy.load(run.path).sample(SAMPLES, seed=seed + 1, output_type="pt")
+        assert samples.labels is not None
         accuracy, ceiling = judged(samples.images, samples.labels)
         found = belamy.evaluate(run.path, n=SAMPLES, seed=seed + 1, device="cpu")["metrics"]
     figure: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Resume: a training is killed at random moments, again and again, and must end as if nothing had happened.
 
-The steps are small and every second one is saved, so that many kills fall into a save. After each kill, every
+The steps are small and each is saved, so that many kills fall into a save. After each kill, every
 checkpoint that is listed must be readable and belong wholly to one step, and none that was listed before may be gone
 unless a newer one is there. Each finished run is compared, bit for bit, with one that was never disturbed.
 """
@@ -34,7 +34,7 @@ class Victim:
 
     def __init__(self, folder: Path, examples: int, seed: int, threads: int) -> None:
         self.run, self._errors = Run(folder), folder.with_suffix(".err")
-        settings = ("game.widths=[32,32]", "judging.metric=none", f"checkpoints.every={2 * BATCH}")
+        settings = ("game.widths=[32,32]", "judging.metric=none", f"checkpoints.every={BATCH}")
         self._begin = ["digits", "--out", str(folder), "--examples", str(examples), "--seed", str(seed)]
         self._begin += ["--batch", str(BATCH), *(word for one in settings for word in ("--set", one))]
         self._environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -135,7 +135,7 @@ def measure(kills: int, examples: int, seed: int, threads: int, folder: Path) ->
         found += wrong
         say(f"kill {done} at {victim.newest}: {dict(+wrong) or 'whole'}, {victim.litter()} unfinished folders")
     return {
-        "kills": done, "examples": examples, "saves": examples // (2 * BATCH),
+        "kills": done, "examples": examples, "saves": examples // BATCH,
         "share_of_time_in_saving": round(share, 3),
         **{what: found[what] for what in ("unreadable", "unreadable_newest", "mixed", "lost")},
         "runs_compared": len(ends), "equal": all(ends), "most_unfinished_folders": litter,
@@ -147,7 +147,7 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=50)
     options.add_argument("--examples", type=int, help="length of the run; 60 steps for each kill by default")
     arguments = parsed(options)
-    examples = (arguments.examples or 60 * BATCH * arguments.kills) // (2 * BATCH) * (2 * BATCH)
+    examples = (arguments.examples or 60 * BATCH * arguments.kills) // BATCH * BATCH
     with tempfile.TemporaryDirectory(prefix="belamy-resume-") as folder:
         figure = measure(arguments.kills, examples, arguments.seed, arguments.threads, Path(folder))
     record("resume", arguments.seed, figure, command(), variant=f"{arguments.kills} kills")

@@ -26,7 +26,7 @@ from belamy.ops.augment import augment
 from belamy.ops.penalties import squared_gradients
 from belamy.recipe import at
 from belamy.training import Plan, compose, plan
-from common import Record, command, parsed, parser, record, say, summary
+from common import Record, command, parsed, parser, record, summary
 
 CLASSES = {"32x1": 10, "64x3": 0, "256x3": 0}
 PLAYED = 100_000  # examples: past the burn-in, so that pictures are augmented as in most of a run
@@ -52,11 +52,13 @@ class Loop:
         game, self.recipe, self.device = settled.game(), settled.recipe, settled.device
         assert isinstance(game, R3GAN)
         game.advance(PLAYED)
-        self.game, self.layout, self.bf16 = game.to(self.device, memory_format=layout), layout, precision == "bf16"
+        self.game, self.layout, self.bf16 = game.to(self.device), layout, precision == "bf16"
+        self.game.to(memory_format=layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(game.generator)
         adam = self.recipe.optimizers["generator"]
-        options = {"lr": at(adam.rate, PLAYED), "betas": (adam.beta1, at(adam.beta2, PLAYED)), "fused": fused}
-        self.moves = [torch.optim.Adam(side.parameters(), **options) for side in (game.discriminator, game.generator)]
+        rate, betas = at(adam.rate, PLAYED), (adam.beta1, at(adam.beta2, PLAYED))
+        players = game.discriminator, game.generator
+        self.moves = [torch.optim.Adam(player.parameters(), rate, betas, fused=fused) for player in players]
         data = settled.source.take(len(settled.source))
         self.pictures, self.classes = data["image"], data.get("class")
 
@@ -163,12 +165,11 @@ def measure(size: str, device: str, batch: int, rounds: int, steps: int) -> Reco
     loop = Loop(settled, settled.precision, torch.channels_last, fused=True)
     eager = Loop(settled, "fp32", torch.contiguous_format, fused=False)
     ours, plain = duel(engine.step, eager.step, max(3, rounds // 3), steps, plain_convolutions)
-    say(f"{size}: {batch * steps / sum(ours):.0f} against {batch * steps / sum(plain):.0f}")
     again, by_hand = duel(engine.step, loop.step, rounds, steps, nullcontext)
     engine.close()
     return {
         "size": size, "classes": CLASSES[size], "batch": batch, "precision": settled.precision, "rounds": rounds,
-        "steps_a_round": steps, "parameters": sum(value.numel() for value in engine.game.parameters()),
+        "steps_a_round": steps, "parameters": sum(value.numel() for value in loop.game.parameters()),
         "examples_per_second": summary([batch / one for one in again], 1),
         "by_hand_examples_per_second": summary([batch / one for one in by_hand], 1),
         "eager_fp32_nchw_examples_per_second": summary([batch / one for one in plain], 1),
@@ -192,7 +193,7 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     device = choose_device(arguments.device)
     figure = measure(arguments.size, arguments.device, arguments.batch, arguments.rounds, arguments.steps)
-    variant = arguments.size if device.type == "cpu" else f"{arguments.size}-{device.type}"
+    variant = arguments.size + f"-{device.type}" * (device.type != "cpu")
     record("throughput", arguments.seed, figure, command(), variant=variant, device=device)
 
 

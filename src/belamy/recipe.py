@@ -159,7 +159,9 @@ def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> M
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A schedule may be a number or a mapping: that a mapping is no number says nothing.
+        first = next((one for one in found if (one["type"], type(one["input"])) != ("float_type", dict)), found[0])
         path = prefix + ".".join(str(part) for part in first["loc"] if part not in ("float", "Cosine"))
         if first["type"] == "extra_forbidden":
             word = str(first["loc"][-1])
@@ -178,7 +180,7 @@ def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
         if inspect.isclass(kind) and issubclass(kind, BaseModel):
             model = kind
     if location and location[0] == "optimizers":
-        model = Adam
+        model = Cosine if "Cosine" in location else Adam
     return list(model.model_fields)
 
 

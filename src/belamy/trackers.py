@@ -47,13 +47,20 @@ def mlflow(run: Path, settings: dict[str, Any]) -> Tracker:
 TRACKERS = {"tensorboard": tensorboard, "wandb": wandb, "trackio": trackio, "mlflow": mlflow}
 
 
-def start(names: str, run: Path, settings: dict[str, Any]) -> list[Tracker]:
+def known(names: str) -> list[str]:
     """The trackers in a comma-separated list; "none" is none. Raises UserError for one that is not known or there."""
     wanted = [name.strip() for name in names.split(",") if name.strip() not in ("", "none")]
     for name in wanted:
         if name not in TRACKERS:
             raise UserError(f"cannot report to {name!r}{nearest(name, TRACKERS)}; known are {', '.join(TRACKERS)}")
-    return [TRACKERS[name](run, settings) for name in wanted]
+        if name != "tensorboard":
+            _module(name)
+    return wanted
+
+
+def start(names: str, run: Path, settings: dict[str, Any]) -> list[Tracker]:
+    """Begins to report to each of ``known(names)``."""
+    return [TRACKERS[name](run, settings) for name in known(names)]
 
 
 def _module(name: str) -> Any:

@@ -33,7 +33,7 @@ from belamy.report import model_card, read_log, write_report
 from belamy.run import Run
 from belamy.source import Source
 from belamy.storage import write_json
-from belamy.trackers import Tracker, start
+from belamy.trackers import Tracker, known, start
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
@@ -149,6 +149,7 @@ def train(
 
 def begin(settled: Plan, out: str | Path | None, display: Display, report_to: str) -> Run:
     """Creates the run folder of a plan, and plays it."""
+    known(report_to)
     folder = _agreed(Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name))
     if not dist.is_initialized() or dist.get_rank() == 0:
         Run.create(folder, settled.recipe, settled.source.facts)
