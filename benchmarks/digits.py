@@ -37,7 +37,7 @@ def measure(seed: int, precision: str = "auto", examples: int | None = None) -> 
         samples = belamy.load(run.path).sample(SAMPLES, seed=seed + 1, output_type="pt")
         assert samples.labels is not None
         accuracy, ceiling = judged(samples.images, samples.labels)
-        found = belamy.evaluate(run.path, n=SAMPLES, seed=seed + 1, device="cpu")["metrics"]
+        found = belamy.evaluate(run.path, n=SAMPLES, device="cpu")["metrics"]
     figure: dict[str, Any] = {
         "precision": precision, "examples": last["clock"]["examples"], "accuracy": accuracy, "accuracy_real": ceiling,
         "kid_stderr": found["kid"]["stderr"], "train_seconds": round(seconds, 1),

@@ -57,8 +57,8 @@ class Loop:
         self.average = copy.deepcopy(game.generator)
         adam = self.recipe.optimizers["generator"]
         rate, betas = at(adam.rate, PLAYED), (adam.beta1, at(adam.beta2, PLAYED))
-        players = game.discriminator, game.generator
-        self.moves = [torch.optim.Adam(player.parameters(), rate, betas, fused=fused) for player in players]
+        sides = game.discriminator, game.generator
+        self.moves = [torch.optim.Adam(side.parameters(), rate, betas, fused=fused) for side in sides]
         data = settled.source.take(len(settled.source))
         self.pictures, self.classes = data["image"], data.get("class")
 
@@ -98,9 +98,8 @@ class Loop:
         generator_moves.zero_grad()
         loss.backward()
         generator_moves.step()
-        theirs = [value.detach() for value in game.generator.parameters()]
-        keep = 0.5 ** (self.recipe.batch / self.recipe.average.halflife)
-        torch._foreach_lerp_([value.detach() for value in self.average.parameters()], theirs, 1 - keep)
+        mine, theirs = ([value.detach() for value in one.parameters()] for one in (self.average, game.generator))
+        torch._foreach_lerp_(mine, theirs, 1 - 0.5 ** (self.recipe.batch / self.recipe.average.halflife))
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -149,8 +148,7 @@ def _wait() -> None:
 
 def pictures(size: str) -> Pictures:
     """Noise of that size: speed does not depend on what pictures show."""
-    resolution, channels = map(int, size.split("x"))
-    rng = np.random.default_rng(0)
+    (resolution, channels), rng = map(int, size.split("x")), np.random.default_rng(0)
     pixels = rng.integers(0, 256, (2048, channels, resolution, resolution), np.uint8)
     names = [str(label) for label in range(CLASSES[size])] or None
     labels = rng.integers(0, max(1, CLASSES[size]), len(pixels))

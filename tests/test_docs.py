@@ -129,8 +129,9 @@ def test_options_of_train() -> None:
 
 def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    settings = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
     small = {
-        "train": ["--examples", "96", *(word for name, value in SMALL.items() for word in ("--set", f"{name}={value}"))],
+        "train": ["--examples", "96", *settings],
         "evaluate": ["-n", "32", "--metrics", "kid", "--features", "pixels"],
     }
     for kind, text in blocks(ROOT / "docs" / "own-game.md"):
@@ -161,6 +162,7 @@ class Hub:
 def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "pictures")
+    Path("PICTURES").symlink_to("pictures")  # as README.md calls them
     smaller(monkeypatch, "belamy.training.train", lambda given: {} if "resume" in given else {
         "examples": 96, "device": "cpu", "settings": {**SMALL, "game.widths": [8, 8, 8], **given.get("settings", {})},
     })  # fmt: skip
@@ -168,14 +170,16 @@ def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi", Hub)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **options: str(Path("hub", name)))
     names: dict[str, Any] = {}
-    for kind, text in blocks(ROOT / "docs" / "python.md"):
-        if kind == "python":
-            exec(compile(text, "python.md", "exec"), names)
+    for document in ("docs/python.md", "README.md"):
+        for kind, text in blocks(ROOT / document):
+            if kind == "python":
+                exec(compile(text, document, "exec"), names)
     assert Image.open("one.png").size == (16, 16)
     assert Path("grid.png").is_file() and names["tensor"].shape == (16, 3, 16, 16)
     assert names["samples"].labels.tolist() == [0, 1] and names["samples"]._repr_png_().startswith(b"\x89PNG")
     assert names["report"]["metrics"]["kid"]["floor"] is not None
-    assert names["model"].facts == belamy.load("runs/first").facts
+    assert names["run"].model == Path("runs/mine/model")
+    assert belamy.load("circles-and-squares").facts == belamy.load("runs/first").facts
 
 
 def smaller(

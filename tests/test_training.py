@@ -277,7 +277,7 @@ def troubled(tmp_path: Path) -> Recipe:
     return recipes.parse({
         "name": "troubled", "game": {"use": f"{tmp_path}/troubled.py:Troubled"},
         "data": {"use": "belamy.data.digits:Digits"}, "optimizers": {"generator": adam, "discriminator": adam},
-        "examples": 96, "batch": 16, "precision": "fp32", "patience": 4, "judging": {"metric": "none"},
+        "examples": 96, "batch": 16, "precision": "fp32", "patience": 4, "judging": {"metric": "none", "times": 1},
     })  # fmt: skip
 
 
@@ -402,6 +402,19 @@ def test_the_best_so_far_survives_a_stop(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_metric_that_cannot_choose_is_refused_before_training(metric: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"judging.metric is '{metric}'.*choose kid, fd"):
         digits(tmp_path / "run", **{"judging.metric": metric})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("settings", "told"), [
+    ({"judging.features": "incept"}, r"judging.features is 'incept' \(did you mean 'inception'"),
+    ({"judging.metric": "fid"}, "judging.metric fid is measured on Inception"),
+    ({"game.classes": 3}, "the game wants classes 3, the data has 10"),
+    ({"game.channels": 3}, "the game wants channels 3, the data has 1"),
+    ({"game.latent": 0}, "R3GAN: .*division"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused_before_training(settings: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        digits(tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
 
 

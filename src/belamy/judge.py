@@ -35,7 +35,7 @@ def evaluate(
     if isinstance(data, Source):
         heldout: Source | None = data
     elif data is not None:
-        heldout = _unseen(data, loaded, train)
+        heldout = _unseen(data, loaded)
     else:
         heldout = train.heldout() if train is not None else None
     if heldout is None:
@@ -75,7 +75,7 @@ def _training_data(run: Run | None, model: Model, given: str | Source | None) ->
 
 def source_of(recipe: Recipe) -> Source:
     """The source that a recipe names."""
-    return build({**recipe.data, "seed": recipe.seed}, Source)  # type: ignore[type-abstract]
+    return build({"seed": recipe.seed, **recipe.data}, Source)  # type: ignore[type-abstract]
 
 
 def _spec(path: str, model: Model) -> dict[str, Any]:
@@ -86,12 +86,12 @@ def _spec(path: str, model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _unseen(path: str, model: Model, train: Source | None) -> Source | None:
+def _unseen(path: str, model: Model) -> Source | None:
     """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts."""
     from belamy.data.images import Images
 
     source = build(_spec(path, model), Images)
-    mine = train is not None and train.facts.get("fingerprint") == source.facts["fingerprint"]
+    mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
     if mine or source.has_parts:
         return source.heldout()
     return source.whole(model.facts.get("classes"))

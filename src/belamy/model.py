@@ -18,7 +18,7 @@ from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.pictures import grid, to_pil, to_uint8
 from belamy.recipe import build
-from belamy.storage import read_json, read_tensors, write_json, write_tensors
+from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
 from belamy.version import __version__
 
 CHUNK = 16
@@ -58,6 +58,7 @@ class Model:
     def __init__(self, game: Game, spec: dict[str, Any], facts: dict[str, Any]) -> None:
         self.game, self.spec, self.facts = game.eval(), spec, facts
         self.codec = ImageCodec(facts)
+        self.card: str | None = None
 
     @property
     def device(self) -> torch.device:
@@ -135,12 +136,14 @@ class Model:
     __call__ = sample
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Writes ``model.safetensors`` and ``config.json``, each whole or not at all."""
+        """Writes ``model.safetensors``, ``config.json`` and the card, each whole or not at all."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         config = {"belamy": __version__, "game": self.spec, "facts": self.facts}
         write_json(folder / "config.json", config)
         write_tensors(folder / "model.safetensors", shipped_tensors(self.game), {"format": "pt"})
+        if self.card is not None:
+            write_text(folder / "README.md", self.card)
         return folder
 
     @classmethod
@@ -163,7 +166,9 @@ class Model:
             raise UserError(f"{folder}: the weights are not those of the network that config.json describes")
         for name, value in own.items():
             value.detach().copy_(tensors[name])
-        return cls(game.to(device), config["game"], config["facts"])
+        model, card = cls(game.to(device), config["game"], config["facts"]), folder / "README.md"
+        model.card = card.read_text(encoding="utf-8") if card.is_file() else None
+        return model
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Uploads the model to the Hugging Face hub; the address is returned."""

@@ -251,7 +251,7 @@ def build(spec: Mapping[str, Any], base: type[Built]) -> Built:
         raise UserError(f"{spec['use']} is not a {base.__name__}")
     try:
         return kind(**{name: value for name, value in spec.items() if name != "use"})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{kind.__name__}: {error}") from error
 
 

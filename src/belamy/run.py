@@ -55,7 +55,7 @@ class Run:
     def recipe(self) -> Recipe:
         try:
             return parse(yaml.safe_load((self.path / "recipe.yaml").read_text(encoding="utf-8")))
-        except (yaml.YAMLError, TypeError, ValueError) as error:
+        except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
             raise UserError(f"{self.path / 'recipe.yaml'} is damaged: {' '.join(str(error).split())}") from None
 
     @property
@@ -110,8 +110,8 @@ class Run:
 
     def ship(self, model: Model, card: str) -> None:
         """Writes ``model/``: each file is replaced whole, and only the weights and the card ever change."""
+        model.card = card
         model.save_pretrained(self.model)
-        write_text(self.model / "README.md", card)
         flush(self.model)
 
 

@@ -26,6 +26,7 @@ from belamy.evaluation import evaluate
 from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, machine, memory_mb
 from belamy.judge import generator, source_of
+from belamy.metrics.features import NAMES as FEATURES
 from belamy.model import Model
 from belamy.pictures import class_grid, grid, to_uint8
 from belamy.recipe import Recipe
@@ -91,23 +92,34 @@ class Plan:
 
 def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
     """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
-    metrics = (*LOWER_IS_BETTER, *HIGHER_IS_BETTER, "none")
-    if recipe.judging.metric not in metrics:
-        hint = nearest(recipe.judging.metric, metrics)
-        raise UserError(f"judging.metric is {recipe.judging.metric!r}{hint}; choose {', '.join(metrics)}")
+    _check_judging(recipe.judging.metric, recipe.judging.features)
     data = dict(recipe.data)
     for name in ("resolution", "channels"):
         wanted = recipe.game.get(name)
         if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
             data[name] = wanted
     recipe = recipe.model_copy(update={"data": data})
+    if source is None and recipes.accepts(data, "path") and not data.get("path"):
+        raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
-    spec = recipes.bind(recipe.game, _as_numbers(source.facts))
-    for name in ("resolution", "channels"):
-        if name in spec and spec[name] != source.facts.get(name, spec[name]):
-            raise UserError(f"the game wants {name} {spec[name]}, the data has {source.facts[name]}")
+    facts = _as_numbers(source.facts)
+    spec = recipes.bind(recipe.game, facts)
+    for name in ("resolution", "channels", "classes"):
+        if spec.get(name) and name in facts and spec[name] != facts[name]:
+            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
     where = choose_device(device)
     return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+
+
+def _check_judging(metric: str, features: str) -> None:
+    """Before an hour of training: raises UserError for what could not choose the best checkpoint after it."""
+    metrics = (*LOWER_IS_BETTER, *HIGHER_IS_BETTER, "none")
+    for name, value, known_names in (("metric", metric, metrics), ("features", features, FEATURES)):
+        if value not in known_names:
+            hint = nearest(value, known_names)
+            raise UserError(f"judging.{name} is {value!r}{hint}; choose {', '.join(known_names)}")
+    if metric == "fid" and features != "inception":
+        raise UserError("judging.metric fid is measured on Inception: --set judging.features=inception, or fd")
 
 
 def _as_numbers(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,11 +163,12 @@ def begin(settled: Plan, out: str | Path | None, display: Display, report_to: st
     """Creates the run folder of a plan, and plays it."""
     known(report_to)
     folder = _agreed(Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name))
-    if not dist.is_initialized() or dist.get_rank() == 0:
+    training = Training(Run(folder), settled, display, report_to)  # what cannot be built leaves no folder behind
+    if training.leads:
         Run.create(folder, settled.recipe, settled.source.facts)
     if dist.is_initialized():
         dist.barrier()
-    return Training(Run.open(folder), settled, display, report_to).play()
+    return training.play()
 
 
 def compose(
@@ -165,12 +178,10 @@ def compose(
     """The recipe ``name`` with the usual options over it; an option that is None leaves the value as it is."""
     merged = {field: value for field, value in fields.items() if value is not None} | dict(settings or {})
     if data is not None:
-        merged["data.path"] = str(data)
+        merged["data.path"] = str(Path(data).resolve()) if Path(data).exists() else str(data)
     if checkpoints_total_limit is not None:
         merged["checkpoints.limit"] = checkpoints_total_limit
     recipe = recipes.load(name, merged)
-    if recipes.accepts(recipe.data, "path") and not recipe.data.get("path"):
-        raise UserError(f"the recipe {name} needs data: --data FOLDER")
     return recipe
 
 
@@ -353,10 +364,11 @@ class Training:
     def _line(self, step: Step) -> None:
         now = time.perf_counter()
         elapsed, played = now - self._last_line[0], self.examples - self._last_line[1]
+        aside = sum(self._spent.get(what, 0.0) for what in ("metrics", "checkpoints"))
         line: dict[str, Any] = {
             "examples": self.examples,
             "seconds": round(now - self._began, 3),
-            "rate": round(played / elapsed, 2),
+            "rate": round(played / (elapsed - aside), 2),
             "terms": {name: value.item() for name, value in step.terms.items()},
             "seen": {name: value.item() for name, value in step.seen.items()},
             "norms": step.norms,

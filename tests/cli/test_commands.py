@@ -155,7 +155,7 @@ def test_recipes(belamy: Belamy, tmp_path: Path) -> None:
     plain = belamy("recipes").out
     assert "digits" in plain and "r3gan" in plain
     shown = yaml.safe_load(belamy("recipes", "digits").out)
-    assert shown == json.loads(belamy("recipes", "digits", "--json").out) and shown["batch"] == 64
+    assert shown == json.loads(belamy("recipes", "digits", "--json").out) and shown["name"] == "digits"
     (tmp_path / "mine.yaml").write_text(belamy("recipes", "digits").out)
     ended = belamy("train", tmp_path / "mine.yaml", "--dry-run", "--json", *SETTINGS)
     assert ended.code == 0 and json.loads(ended.out)["recipe"]["batch"] == 16

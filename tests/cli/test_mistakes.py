@@ -41,7 +41,7 @@ def refused(belamy: Belamy, *words: object) -> str:
     (("train", "digits", "--precision", "fp8"), "precision: input should be 'auto', 'fp32' or 'bf16'"),
     (("train", "digits", "--device", "tpu"), "there is no device 'tpu': choose auto, cpu"),
     (("train", "digits", "--set", "game.resolution=32"), "the game wants resolution 32, the data has 8"),
-    (("train", "digits", "--set", "micro=7"), "micro 7 does not divide the 64 rows"),
+    (("train", "digits", "--set", "micro=7", "--batch", "64"), "micro 7 does not divide the 64 rows"),
     (("train", "digits", "--set", "game.use=belamy.games.r3gan:R3GAM"), "no class 'R3GAM' (did you mean 'R3GAN'?)"),
     (("train", "digits", "--set", "game.use=belamy.nothing:R3GAN"), "No module named 'belamy.nothing'"),
     (("train", "digits", "--set", "game.use=./none.py:Mine"), "there is no file none.py"),

@@ -73,16 +73,16 @@ def test_p_is_the_share_that_is_treated() -> None:
     given = images(count=1).expand(2000, -1, -1, -1)
     for p in (0.1, 0.5):
         seen = augment(given, Chance(0, range(2000)), p, shift=0, cut=0, colour=0.5)
-        share = (seen != given).flatten(1).any(1).float().mean().item()
+        share = ((seen - given).abs() > 1e-4).flatten(1).any(1).float().mean().item()
         assert share == pytest.approx(p, abs=0.05)
 
 
 def test_a_shift_moves_whole_pixels_and_repeats_the_edge() -> None:
-    given = images(count=200, side=8)
-    seen = augment(given, Chance(0, range(200)), 1.0, shift=0.25, cut=0, colour=0)
+    given = images(count=800, side=8)
+    seen = augment(given, Chance(0, range(800)), 1.0, shift=0.25, cut=0, colour=0)
     index = torch.arange(8)
     moves = set()
-    for row in range(200):
+    for row in range(800):
         fits = [
             (down, right) for down in range(-2, 3) for right in range(-2, 3)
             if torch.equal(seen[row], given[row][:, (index + down).clamp(0, 7)][:, :, (index + right).clamp(0, 7)])

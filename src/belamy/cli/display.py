@@ -19,7 +19,7 @@ console = Console(stderr=True, highlight=False)
 
 def left(line: Mapping[str, Any], total: int) -> float:
     """Seconds to go, at the speed of the last line."""
-    return (total - line["examples"]) / line["rate"] if line["rate"] else 0.0
+    return max(0, total - line["examples"]) / line["rate"] if line["rate"] else 0.0
 
 
 class Plain(Display):

@@ -63,7 +63,8 @@ def find(path: str) -> Place:
 
 
 def _may_be_a_name(path: str) -> bool:
-    return bool(re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", path)) and Path(path).suffix not in (".zip", ".npz", ".parquet")
+    """Owner and name, where no folder has the owner's name: a mistyped path must not be asked of a hub."""
+    return bool(re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path)) and not Path(path).parent.exists()
 
 
 def _folder(root: Path) -> Place:

@@ -33,7 +33,10 @@ class R3GAN(Game):
     ) -> None:  # fmt: skip
         super().__init__()
         base = base_size(resolution)
-        widths = list(widths or default_widths(resolution))
+        fitting = default_widths(resolution)
+        widths = list(widths or fitting)
+        if len(widths) != len(fitting):
+            raise ValueError(f"widths has {len(widths)} entries, but {resolution}x{resolution} wants {len(fitting)}")
         self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group)
         self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group)
         self.latent, self.classes = latent, classes
