@@ -17,7 +17,7 @@ from tiny import DIGITS, contents
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run.create(tmp_path / "run", recipes.load("digits", DIGITS), {"resolution": 8, "classes": ["ä", "b"]})
+    return Run.create(tmp_path / "run", recipes.load("digits", DIGITS))
 
 
 def save(run: Run, examples: int, value: float, limit: int = 2) -> Path:
@@ -34,7 +34,7 @@ def test_what_is_created_is_found_again(run: Run) -> None:
 def test_a_folder_with_anything_in_it_is_left_alone(run: Run, tmp_path: Path) -> None:
     before = contents(tmp_path)
     with pytest.raises(UserError, match="exists"):
-        Run.create(run.path, run.recipe, {})
+        Run.create(run.path, run.recipe)
     with pytest.raises(UserError, match="is not a run folder"):
         Run.open(tmp_path)
     assert contents(tmp_path) == before

@@ -41,7 +41,7 @@ def evaluate(
     if heldout is None:
         raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
     report = compare(
-        generator(loaded, seed), heldout, train, n=n, metrics=metrics, features=features, seed=seed,
+        generator(loaded, seed), heldout, train, n=n, metrics=metrics, features=features,
         cache=run.path / "cache" if run else None, device=loaded.device,
     )  # fmt: skip
     if why:

@@ -56,7 +56,9 @@ class Model:
     """A trained generator: ``belamy.load(path).sample(16, seed=0).images``."""
 
     def __init__(self, game: Game, spec: dict[str, Any], facts: dict[str, Any]) -> None:
-        self.game, self.spec, self.facts = game.eval(), spec, facts
+        self.game, self.spec, self.facts = game, spec, facts
+        for name in game.shipped:
+            game.get_submodule(name).eval()
         self.codec = ImageCodec(facts)
         self.card: str | None = None
 

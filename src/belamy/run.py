@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -28,20 +29,17 @@ class Run:
         self.checkpoints, self.samples, self.model = path / "checkpoints", path / "samples", path / "model"
 
     @classmethod
-    def create(cls, path: Path, recipe: Recipe, facts: dict[str, Any]) -> Run:
+    def create(cls, path: Path, recipe: Recipe) -> Run:
         """Raises UserError where something is there already: a run is never overwritten."""
         cls.refuse_existing(path)
-        run = cls(path)
-        for folder in (run.checkpoints, run.samples, run.model):
-            folder.mkdir(parents=True, exist_ok=True)
-        write_json(path / "facts.json", facts)
+        path.mkdir(parents=True, exist_ok=True)
         write_text(path / "recipe.yaml", recipe.dump())
-        return run
+        return cls(path)
 
     @staticmethod
     def refuse_existing(path: Path) -> None:
         """Raises UserError where something is at ``path``."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not entry.name.startswith(".") for entry in path.iterdir())):
             raise UserError(f"{path} exists: go on with it by --resume {path}, or choose another --out")
 
     @classmethod
@@ -71,6 +69,8 @@ class Run:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise UserError(f"{self.path} is being written by another process; wait, or stop that one") from None
+            for folder in (self.checkpoints, self.samples, self.model):
+                folder.mkdir(exist_ok=True)
             mend(self.checkpoints)
             yield
 
@@ -81,7 +81,9 @@ class Run:
             write_tensors(folder / "state.safetensors", tensors)
             write_json(folder / "state.json", state)
         for old in self.saved()[:-limit]:
-            shutil.rmtree(old, ignore_errors=True)
+            doomed = old.with_name(f".{old.name}.{os.getpid()}")  # a kill must not leave half of what is listed
+            old.replace(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
         return path
 
     def saved(self) -> list[Path]:

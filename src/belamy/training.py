@@ -165,7 +165,7 @@ def begin(settled: Plan, out: str | Path | None, display: Display, report_to: st
     folder = _agreed(Path(out) if out is not None else _unused(Path("runs"), settled.recipe.name))
     training = Training(Run(folder), settled, display, report_to)  # what cannot be built leaves no folder behind
     if training.leads:
-        Run.create(folder, settled.recipe, settled.source.facts)
+        Run.create(folder, settled.recipe)
     if dist.is_initialized():
         dist.barrier()
     return training.play()
@@ -250,6 +250,7 @@ class Training:
             self._listen(stack)
             self._open()
             self._play()
+            self._ending = True
             self._finish()
         return self.run
 
@@ -260,6 +261,8 @@ class Training:
     def _listen(self, stack: ExitStack) -> None:
         def heard(number: int, frame: FrameType | None) -> None:
             self.signal = number
+            if self._ending:  # the last checkpoint is written: what is left can be made again
+                raise SystemExit(_code(number))
 
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
@@ -278,6 +281,8 @@ class Training:
         else:
             sizes = {name: sum(p.numel() for p in own) for name, own in self.engine.parameters.items()}
             about = machine(self.plan.device, self.plan.precision)
+            if self.leads:
+                write_json(self.run.path / "facts.json", self.plan.source.facts)
             self._log("start", machine=about, parameters=sizes, processes=self.engine.ranks)
             self._keep()
             self._show()
@@ -322,7 +327,7 @@ class Training:
         self._keep()
         name = "SIGTERM" if self.signal == signal.SIGTERM else "Ctrl-C"
         self._note("stop", f"{name}: saved at {self.examples:,} examples; go on with --resume {self.run.path}")
-        raise SystemExit(PREEMPTED if self.signal == signal.SIGTERM else INTERRUPTED)
+        raise SystemExit(_code(self.signal))
 
     def _roll_back(self, cause: str) -> None:
         self.rollbacks += 1
@@ -384,6 +389,7 @@ class Training:
                 track(numbers | {f"norm/{name}": value for name, value in step.norms.items()}, self.examples)
 
     _latest: dict[str, float] | None = None
+    _ending = False
 
     def _model(self) -> Model:
         return Model(self.engine.averages.game, self.plan.spec, self.plan.source.facts)
@@ -460,6 +466,10 @@ class Training:
     def _log(self, event: str, **content: Any) -> None:
         if self.leads:
             self.run.log(event, **{"examples": self.examples, **content})
+
+
+def _code(number: int) -> int:
+    return PREEMPTED if number == signal.SIGTERM else INTERRUPTED
 
 
 def _due(examples: int, batch: int, every: int) -> bool:
