@@ -118,6 +118,18 @@ def test_the_generator_is_the_plain_one(classes: int) -> None:
     assert torch.allclose(network(latent, kinds if classes else None), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_strided_networks_are_the_plain_ones_between_two_convolutions(channels: int) -> None:
+    generator = roughened(Generator(channels, 4, [6, 4], latent=5, strided=True, blocks=1, group=2))
+    discriminator = roughened(Discriminator(channels, 4, [6, 4], strided=True, blocks=1, group=2))
+    images = generator(torch.randn(3, 5))
+    assert images.shape == (3, channels, 16, 16)
+    maps = F.conv2d(images, discriminator.read, stride=2, padding=1)
+    maps = discriminator.stages[1](halve(discriminator.stages[0](maps), discriminator.transitions[0]))
+    expected = (maps * discriminator.gather).sum((2, 3)) @ discriminator.judge.t()
+    torch.testing.assert_close(discriminator(images), expected[:, 0])
+
+
 def test_the_first_numbers_have_the_scale_that_training_wants() -> None:
     torch.manual_seed(0)
     images = Generator(3, 4, [64, 64, 64], latent=64)(torch.randn(64, 64))

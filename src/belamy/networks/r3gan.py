@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.ops.convolution import conv2d
+from belamy.ops.convolution import conv2d, conv_transpose2d
 from belamy.ops.resample import downsample, upsample
 
 
@@ -59,11 +59,15 @@ def _tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> 
 
 
 class Generator(nn.Module):
-    """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards."""
+    """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards.
+
+    With ``strided`` the largest maps are half as large as the picture, which a 4x4 convolution of stride 2 paints.
+    """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, classes: int = 0,
-                 blocks: int = 2, expansion: float = 2.0, group: int = 16) -> None:  # fmt: skip
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16, strided: bool = False) -> None:  # fmt: skip
         super().__init__()
+        self.strided = strided
         self.embedding = nn.Embedding(classes, latent) if classes else None
         self.basis = nn.Parameter(torch.randn(widths[0], base, base))
         self.project = _normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
@@ -71,7 +75,8 @@ class Generator(nn.Module):
         self.transitions = nn.ParameterList(
             _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
-        self.paint = _normal(torch.empty(channels, widths[-1], 1, 1), widths[-1])
+        shape = (widths[-1], channels, 4, 4) if strided else (channels, widths[-1], 1, 1)
+        self.paint = _normal(torch.empty(shape), widths[-1] * (4 if strided else 1))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -80,17 +85,22 @@ class Generator(nn.Module):
         maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
+        if self.strided:
+            return conv_transpose2d(maps, self.paint, stride=2, padding=1).float()
         return conv2d(maps, self.paint).float()
 
 
 class Discriminator(nn.Module):
-    """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]."""
+    """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]; ``strided`` as the generator's, mirrored."""
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0,
-                 blocks: int = 2, expansion: float = 2.0, group: int = 16, embedding: int = 256) -> None:  # fmt: skip
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16, strided: bool = False,
+                 embedding: int = 256) -> None:  # fmt: skip
         super().__init__()
         top = widths[0]
-        self.read = _normal(torch.empty(widths[-1], channels, 1, 1), channels)
+        self.stride = 2 if strided else 1
+        kernel = 4 if strided else 1
+        self.read = _normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
         self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
         downward = widths[::-1]
         self.transitions = nn.ParameterList(
@@ -103,7 +113,8 @@ class Discriminator(nn.Module):
             nn.init.normal_(self.embedding.weight, 0, 1 / math.sqrt(embedding))
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
-        maps = conv2d(images.contiguous(memory_format=torch.channels_last), self.read)
+        images = images.contiguous(memory_format=torch.channels_last)
+        maps = conv2d(images, self.read, stride=self.stride, padding=self.stride // 2)
         for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
             maps = stage(maps)
             if transition is not None:
