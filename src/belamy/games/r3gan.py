@@ -20,10 +20,10 @@ class R3GAN(Game):
     """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
 
     ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
-    probability of augmentation rises from 0 to ``augment``. By default it grows with the number of pixels: .5 at
-    32x32 and 2 at 64x64, as in the paper. ``widths`` are channels from the smallest maps upwards; by default they
-    follow from the resolution. With ``strided`` (from 24x24 on, by default) nothing is computed at the full size:
-    half of a step's time goes there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
+    probability of augmentation rises from 0 to ``augment``. By default it grows with the number of pixels: 2 at
+    32x32 and 128 at 256x256, where the paper has 150. ``widths`` are channels from the smallest maps upwards; by
+    default they follow from the resolution. With ``strided`` (from 24x24 on, by default) nothing is computed at the
+    full size: half of a step's time goes there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
     ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
     """
 
@@ -42,7 +42,7 @@ class R3GAN(Game):
         self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, strided)
         self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, strided)
         self.latent, self.classes = latent, classes
-        gamma = 0.5 * (resolution / 32) ** 2 if gamma is None else gamma
+        gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
         self.gamma_start, self.augment_end, self.burn_in = gamma, augment, burn_in
         self.treatment = {"shift": shift, "cut": cut, "colour": colour}
         self.advance(0)
