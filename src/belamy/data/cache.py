@@ -13,6 +13,7 @@ from pathlib import Path
 from belamy.chance import key
 from belamy.data.files import Place
 from belamy.errors import UserError
+from belamy.storage import flush
 
 FORMAT = 1
 """Counts up when the files of the cache, or the pixels in them, change their meaning."""
@@ -61,13 +62,13 @@ def committed(target: Path) -> Iterator[Path]:
         new.mkdir()
         yield new
         for path in [*new.iterdir(), new]:
-            _sync(path)
+            flush(path)
         try:
             new.rename(target)
         except OSError:
             if not target.exists():
                 raise
-        _sync(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise UserError(f"cannot write decoded pictures to {target} ({error.strerror}); make room there") from None
     finally:
@@ -80,11 +81,3 @@ def _clear(folder: Path) -> None:
         with suppress(OSError):
             if all(time.time() - path.stat().st_mtime > ABANDONED for path in [old, *old.iterdir()]):
                 shutil.rmtree(old)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

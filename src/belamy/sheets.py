@@ -1,0 +1,46 @@
+"""Sheets of pictures for a run's folder: samples over time, generated beside real, and nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from belamy.model import Model
+from belamy.pictures import class_grid, grid, to_uint8
+from belamy.run import Run
+from belamy.source import Source
+
+
+def picture_sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
+    """Samples in a grid, one row a class (of the first ten) where there are classes."""
+    classes = model.facts.get("classes")
+    if not classes:
+        return grid(model.sample(columns * 6, seed=seed, output_type="np").images, columns)
+    shown = classes[:10]
+    wanted = [name for name in shown for _ in range(columns)]
+    samples = model.sample(len(wanted), seed=seed, classes=wanted, output_type="np")
+    labels = np.array([classes.index(name) for name in wanted])
+    return class_grid(samples.images, labels, classes, columns)
+
+
+def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:
+    """The pictures of the report: generated beside real, and samples beside their nearest training pictures."""
+    picture_sheet(model, seed=0).save(run.samples / "generated.png")
+    real = source.take(2000)
+    pixels = to_uint8(real["image"])
+    if "class" in real:
+        class_grid(pixels, real["class"].numpy(), source.facts["classes"], 10).save(run.samples / "real.png")
+    else:
+        grid(pixels[:60], 10).save(run.samples / "real.png")
+    if report and (found := report["metrics"].get("memorisation", {}).get("neighbours")):
+        _neighbours(model, source, found).save(run.samples / "neighbours.png")
+
+
+def _neighbours(model: Model, source: Source, nearest: list[int], columns: int = 10) -> Image.Image:
+    """Above, samples; below each, the training picture that is nearest to it."""
+    samples = model.sample(columns, seed=0, output_type="pt").images.cpu()
+    training = torch.cat([source.take(1, start=row)["image"] for row in nearest[:columns]])
+    return grid(to_uint8(torch.cat([samples, training])), columns)
