@@ -31,7 +31,7 @@ def pictures(record: Record) -> str:
     real, made = _picture(folder / "real.png", "<b>Real</b>"), _picture(folder / "generated.png", "<b>Generated</b>")
     near = _picture(
         folder / "neighbours.png",
-        "<b>First column:</b> samples. <b>Right of it:</b> the training pictures nearest to each. "
+        "<b>Above:</b> samples. <b>Below:</b> the training picture nearest to each. "
         "A sample that equals its neighbour is a copy.",
     )
     film = "".join(
