@@ -146,6 +146,22 @@ def test_what_a_recipe_leaves_out_comes_from_the_facts() -> None:
         bind(spec, {"resolution": 16})
 
 
+def test_options_of_the_class_above_are_known_where_they_are_handed_up(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from belamy.games.r3gan import R3GAN\n"
+        "class Mine(R3GAN):\n"
+        "    def __init__(self, mine: int = 3, gamma: float = 7.0, **others) -> None:\n"
+        "        super().__init__(gamma=gamma, **others)\n"
+    )
+    spec = {"use": f"{tmp_path}/mine.py:Mine", "augment": 0.0}
+    assert recipes.bind(spec, {"resolution": 8, "channels": 1}) == {**spec, "resolution": 8, "channels": 1}
+    assert recipes.accepts(spec, "latent")
+    fields = recipes.schema(recipes.resolve(spec["use"])).model_fields
+    assert fields["gamma"].default == 7.0
+    assert fields["latent"].annotation is int
+    assert not {"others", "self"} & set(fields)
+
+
 def test_constructors_that_refuse_are_told_in_words() -> None:
     spec = {"use": "belamy.games.r3gan:R3GAN", "resolution": 8, "channels": 1, "widths": [6, 6], "group": 4}
     with pytest.raises(UserError, match="6 inner channels do not divide by groups of 4"):

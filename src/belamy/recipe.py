@@ -186,11 +186,10 @@ def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
 
 def schema(build: type) -> type[BaseModel]:
     """The signature of a constructor as a pydantic model; what has no default may come from the data's facts."""
-    hints = get_type_hints(inspect.getattr_static(build, "__init__"))
     fields: dict[str, Any] = {}
-    for name, parameter in list(inspect.signature(build).parameters.items()):
+    for name, parameter in _parameters(build).items():
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), Field(default, validate_default=False))
+        fields[name] = (parameter.annotation, Field(default, validate_default=False))
     return create_model(build.__name__, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
 
 
@@ -233,7 +232,7 @@ def bind(spec: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = resolve(spec["use"])
     bound = {name: value for name, value in spec.items() if value is not None}
-    for name, parameter in inspect.signature(kind).parameters.items():
+    for name, parameter in _parameters(kind).items():
         if name not in bound and facts.get(name) is not None:
             bound[name] = facts[name]
         elif name not in bound and parameter.default is inspect.Parameter.empty:
@@ -257,4 +256,17 @@ def build(spec: Mapping[str, Any], base: type[Built]) -> Built:
 
 def accepts(spec: Mapping[str, Any], name: str) -> bool:
     """Whether the class that ``spec`` names has a parameter ``name``."""
-    return name in inspect.signature(resolve(spec["use"])).parameters
+    return name in _parameters(resolve(spec["use"]))
+
+
+def _parameters(kind: type) -> dict[str, inspect.Parameter]:
+    """What ``kind`` is built from; those of the class above it too, where it hands ``**others`` up to that."""
+    found: dict[str, inspect.Parameter] = {}
+    for owner in kind.__mro__:
+        hints = get_type_hints(inspect.getattr_static(owner, "__init__"))
+        own = list(inspect.signature(owner).parameters.values())
+        named = [one for one in own if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
+        found = {one.name: one.replace(annotation=hints.get(one.name, Any)) for one in named} | found
+        if len(named) == len(own):
+            break
+    return found

@@ -20,17 +20,18 @@ class R3GAN(Game):
     """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
 
     ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
-    probability of augmentation rises from 0 to ``augment``. By default it grows with the number of pixels: 2 at
-    32x32 and 128 at 256x256, where the paper has 150. ``widths`` are channels from the smallest maps upwards; by
-    default they follow from the resolution. With ``strided`` (from 24x24 on, by default) nothing is computed at the
-    full size: half of a step's time goes there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
-    ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
+    probability of augmentation rises from 0 to ``augment``: .3, or nothing where the data has 5,000 pictures or more
+    (``count``). By default gamma grows with the number of pixels: 2 at 32x32 and 128 at 256x256, where the paper has
+    150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. With
+    ``strided`` (from 24x24 on, by default) nothing is computed at the full size: half of a step's time goes there,
+    measured at 32x32 on a CPU. The paper's networks, for a GPU, are ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
     """
 
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
-        blocks: int = 1, expansion: float = 1.0, group: int = 64, gamma: float | None = None, burn_in: int = 100_000,
-        strided: bool | None = None, augment: float = 0.3, shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
+        blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
+        strided: bool | None = None, augment: float | None = None, count: int = 0,
+        shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
     ) -> None:  # fmt: skip
         super().__init__()
         base = base_size(resolution)
@@ -43,6 +44,7 @@ class R3GAN(Game):
         self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, strided)
         self.latent, self.classes = latent, classes
         gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
+        augment = 0.3 * (count < 5000) if augment is None else augment
         self.gamma_start, self.augment_end, self.burn_in = gamma, augment, burn_in
         self.treatment = {"shift": shift, "cut": cut, "colour": colour}
         self.advance(0)

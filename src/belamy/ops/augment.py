@@ -85,5 +85,3 @@ def _hide(images: Tensor, corner: Tensor, side: float, chosen: Tensor) -> Tensor
     near_x = (torch.arange(width, device=images.device) / width - corner[:, 1:]).abs() < side / 2
     hidden = near_y[:, None, :, None] & near_x[:, None, None, :] & chosen.bool().view(-1, 1, 1, 1)
     return images.masked_fill(hidden, 0.0)
-
-
