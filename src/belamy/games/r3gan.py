@@ -24,7 +24,8 @@ class R3GAN(Game):
     (``count``). By default gamma grows with the number of pixels: 2 at 32x32 and 128 at 256x256, where the paper has
     150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. With
     ``strided`` (from 24x24 on, by default) nothing is computed at the full size: half of a step's time goes there,
-    measured at 32x32 on a CPU. The paper's networks, for a GPU, are ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
+    measured at 32x32 on a CPU. The paper's networks, for a GPU, are
+    ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.ops.convolution import conv2d, conv_transpose2d
-from belamy.ops.resample import downsample, upsample
+from belamy.ops.resample import downsample, upsample, upsampling
 
 
 def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
@@ -62,6 +62,7 @@ class Generator(nn.Module):
     """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards.
 
     With ``strided`` the largest maps are half as large as the picture, which a 4x4 convolution of stride 2 paints.
+    Pictures begin faint, on a learned ``ground``: most have one, and it takes long to find from noise.
     """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, classes: int = 0,
@@ -75,8 +76,11 @@ class Generator(nn.Module):
         self.transitions = nn.ParameterList(
             _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
-        shape = (widths[-1], channels, 4, 4) if strided else (channels, widths[-1], 1, 1)
-        self.paint = _normal(torch.empty(shape), widths[-1] * (4 if strided else 1))
+        shape = (widths[-1], channels, 1, 1) if strided else (channels, widths[-1], 1, 1)
+        faint = torch.randn(shape) * 0.2 / math.sqrt(widths[-1])
+        # Out of noise, a chequered pattern would stay for long.
+        self.paint = nn.Parameter((faint * upsampling(faint)).contiguous() if strided else faint)
+        self.ground = nn.Parameter(torch.zeros(channels))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -86,8 +90,8 @@ class Generator(nn.Module):
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
         if self.strided:
-            return conv_transpose2d(maps, self.paint, stride=2, padding=1).float()
-        return conv2d(maps, self.paint).float()
+            return conv_transpose2d(maps, self.paint, self.ground, stride=2, padding=1).float()
+        return conv2d(maps, self.paint, self.ground).float()
 
 
 class Discriminator(nn.Module):

@@ -17,6 +17,11 @@ def _filter(like: Tensor) -> Tensor:
     return taps[:, None] * taps
 
 
+def upsampling(like: Tensor) -> Tensor:
+    """The 4x4 filter that a transposed convolution of stride 2 interpolates with."""
+    return 4 * _filter(like)
+
+
 def downsample(maps: Tensor, weight: Tensor) -> Tensor:
     """Filter, keep every second pixel, then mix channels by ``weight`` [D, C]: [B, C, 2H, 2W] -> [B, D, H, W]."""
     return conv2d(maps, weight[:, :, None, None] * _filter(weight), stride=2, padding=1)
@@ -24,4 +29,4 @@ def downsample(maps: Tensor, weight: Tensor) -> Tensor:
 
 def upsample(maps: Tensor, weight: Tensor) -> Tensor:
     """Mix channels by ``weight`` [D, C], then interpolate: [B, C, H, W] -> [B, D, 2H, 2W]."""
-    return conv_transpose2d(maps, weight.t()[:, :, None, None] * (4 * _filter(weight)), stride=2, padding=1)
+    return conv_transpose2d(maps, weight.t()[:, :, None, None] * upsampling(weight), stride=2, padding=1)
