@@ -1,19 +1,29 @@
-"""Between the user's world and tensors, where no data set is at hand: class names in, pictures out."""
+"""Between the user's world and tensors, where no data set is at hand: class names in, pictures or points out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
+from belamy.pictures import to_uint8
 
 
-class ImageCodec:
-    """Classes of pictures by name. ``facts`` are those of the training data; plain JSON, kept in the model."""
+class Codec:
+    """Samples for users, and classes by name. ``facts`` are those of the training data, kept in the model.
+
+    ``key`` is what a game's batches call a sample, ``plural`` what files do.
+    """
+
+    key: str
+    plural: str
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.classes: list[str] = facts.get("classes") or []
@@ -44,3 +54,34 @@ class ImageCodec:
         if len(numbers) != n:
             raise UserError(f"{len(numbers)} classes for {n} samples: give one, or one for each")
         return {"class": torch.tensor(numbers, device=rng.device)}
+
+    def decode(self, values: Tensor) -> NDArray[Any]:
+        """What the game calls samples, as arrays that mean something to users."""
+        raise NotImplementedError
+
+
+class ImageCodec(Codec):
+    """Pictures [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]."""
+
+    key, plural = "image", "images"
+
+    def decode(self, values: Tensor) -> NDArray[np.uint8]:
+        return to_uint8(values)
+
+
+class PointCodec(Codec):
+    """Points [N, D] as float32, in the units of their data."""
+
+    key, plural = "points", "points"
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__(facts)
+        self.scale = float(facts.get("scale", 1.0))
+
+    def decode(self, values: Tensor) -> NDArray[np.float32]:
+        return (values.detach().float() * self.scale).cpu().numpy()
+
+
+def codec(facts: Mapping[str, Any]) -> Codec:
+    """The one for the kind of data that ``facts`` tell: pictures, if they don't."""
+    return PointCodec(facts) if facts.get("kind") == "points" else ImageCodec(facts)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from belamy.chance import Chance, key
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
-from belamy.metrics import prdc
+from belamy.metrics import modes, prdc
 from belamy.metrics.classifier import Classifier, fit_classifier
 from belamy.metrics.features import DEFAULT, Features, load
 from belamy.metrics.measure import NEEDS, NO_TRAIN, measure
@@ -34,15 +34,15 @@ def evaluate(
     heldout: Source,
     train: Source | None,
     *,
-    n: int = 1000,
-    metrics: Sequence[str] = METRICS,
+    n: int | None = None,
+    metrics: Sequence[str] | None = None,
     features: str = DEFAULT,
     seed: int = 0,
     cache: Path | None = None,
     trivial: bool = True,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """Compares ``n`` samples with as many held-out pictures, or all there are.
+    """Compares ``n`` samples with as many held-out ones, or all there are: 1,000 pictures, or 2,500 points.
 
     ``generate(start, count)`` gives the samples ``start`` to ``start + count - 1``: ``image`` [count, C, H, W] in
     [-1, 1], and ``class`` int64 [count] where there are classes. What is seen of real data, and a classifier
@@ -56,8 +56,10 @@ def evaluate(
     Raises:
         UserError: an unknown metric or features, missing weights, samples of another shape than the data.
     """
-    began = time.perf_counter()
-    wanted, notes = _checked(metrics, features), []
+    if heldout.facts.get("kind") == "points":
+        return _points(generate, heldout, n or 2500, metrics or modes.NAMES)
+    n, began = n or 1000, time.perf_counter()
+    wanted, notes = _checked(metrics or METRICS, features), []
     if "class_accuracy" in wanted and "class" not in heldout.take(1):
         wanted.remove("class_accuracy")
         notes.append("no class_accuracy: the data has no classes")
@@ -93,6 +95,31 @@ def evaluate(
         "seconds": round(time.perf_counter() - began, 2),
         "notes": notes + _notes(wanted, n, min(n, len(heldout)), int(samples["flawed"]), train, held),
     }
+
+
+def _points(
+    generate: Callable[[int, int], Batch], heldout: Source, n: int, metrics: Sequence[str]
+) -> dict[str, Any]:
+    """Points of a known mixture: the modes reached, beside those of held-out points and of one Gaussian."""
+    began = time.perf_counter()
+    for metric in metrics:
+        if metric not in modes.NAMES:
+            hint = nearest(metric, modes.NAMES)
+            raise UserError(f"metric {metric!r} is not one of points{hint}; there are: {', '.join(modes.NAMES)}")
+    facts = heldout.facts
+    real = heldout.take(n)["points"]
+    chance = Chance(key("trivial", 0), torch.arange(n)).normal(real.shape[1])
+    found, floor, trivial = (
+        modes.measure(facts["scale"] * points.cpu(), torch.tensor(facts["centres"]), facts["deviation"])
+        for points in (generate(0, n)["points"], real, real.mean(0) + real.std(0) * chance)
+    )
+    return {
+        "metrics": {
+            name: {"value": found[name], "floor": floor[name], "trivial": {"gaussian": trivial[name]}}
+            for name in modes.NAMES if name in metrics
+        },
+        "n": n, "heldout": len(real), "features": None, "seconds": round(time.perf_counter() - began, 2), "notes": [],
+    }  # fmt: skip
 
 
 def _checked(metrics: Sequence[str], features: str) -> list[str]:

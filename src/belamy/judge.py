@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from belamy.errors import UserError
-from belamy.evaluation import METRICS
 from belamy.evaluation import evaluate as compare
 from belamy.game import Batch
 from belamy.hardware import choose_device
@@ -20,8 +19,9 @@ from belamy.source import Source
 
 
 def evaluate(
-    model: str | Path, data: str | Source | None = None, *, train_data: str | Source | None = None, n: int = 1000,
-    metrics: Sequence[str] = METRICS, features: str = "efficientnet-lite0", seed: int = 0, device: str = "auto",
+    model: str | Path, data: str | Source | None = None, *, train_data: str | Source | None = None,
+    n: int | None = None, metrics: Sequence[str] | None = None, features: str = "efficientnet-lite0",
+    seed: int = 0, device: str = "auto",
 ) -> dict[str, Any]:
     """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
 
@@ -80,6 +80,8 @@ def source_of(recipe: Recipe) -> Source:
 
 def _spec(path: str, model: Model) -> dict[str, Any]:
     facts = model.facts
+    if facts.get("kind", "images") != "images":
+        raise UserError(f"{path}: a model of {facts['kind']} is judged against its own data; leave --data out")
     return {
         "use": "belamy.data.images:Images", "path": path, "resolution": facts["resolution"],
         "channels": facts["channels"], "resize": facts.get("resize", "crop"), "classes": bool(facts.get("classes")),

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from belamy.chance import Chance, key
-from belamy.codec import ImageCodec
+from belamy.codec import codec
 from belamy.errors import UserError
 from belamy.game import Batch, Game
-from belamy.pictures import grid, to_pil, to_uint8
+from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
 from belamy.version import __version__
@@ -27,16 +27,19 @@ CHUNK = 16
 
 @dataclass
 class Samples:
-    """Pictures in the form that was asked for, and their classes, int64 [N], where there are any."""
+    """Pictures in the form that was asked for, or points; and their classes, int64 [N], where there are any."""
 
-    images: Any
+    images: Any = None
     labels: NDArray[np.int64] | None = None
+    points: Any = None
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.points if self.images is None else self.images)
 
     def grid(self, columns: int | None = None) -> Image.Image:
-        """All pictures in one."""
+        """All samples in one picture."""
+        if self.images is None:
+            return scatter(np.asarray(self.points))
         if isinstance(self.images, torch.Tensor):
             return grid(to_uint8(self.images), columns)
         if isinstance(self.images, np.ndarray):
@@ -59,7 +62,7 @@ class Model:
         self.game, self.spec, self.facts = game, spec, facts
         for name in game.shipped:
             game.get_submodule(name).eval()
-        self.codec = ImageCodec(facts)
+        self.codec = codec(facts)
         self.card: str | None = None
 
     @property
@@ -114,6 +117,8 @@ class Model:
     ) -> Samples:
         """``n`` samples as ``output_type``: "pil" images, "np" uint8 [N, H, W, C], or "pt" float [N, C, H, W].
 
+        Points are float32 [N, D] in the units of their data: an array, or for "pt" a tensor.
+
         ``seed`` or a ``torch.Generator`` fixes them; a list of generators gives each sample its own. ``classes`` is
         a name or a number, one for all or one for each; without it they come in the data's proportions.
         Raises UserError for a class that does not exist.
@@ -128,11 +133,14 @@ class Model:
         elif seed is None:
             seed = _drawn(generator)
         batches = list(self.batches(n, seed or 0, classes, truncation, start, seeds))
-        images = torch.cat([batch["image"] for batch in batches])
+        found = torch.cat([batch[self.codec.key] for batch in batches])
         labels = torch.cat([batch["class"] for batch in batches]).cpu().numpy() if "class" in batches[0] else None
+        if self.codec.key == "points":
+            points = self.codec.decode(found)
+            return Samples(labels=labels, points=torch.from_numpy(points) if output_type == "pt" else points)
         if output_type == "pt":
-            return Samples(images, labels)
-        pixels = to_uint8(images)
+            return Samples(found, labels)
+        pixels = self.codec.decode(found)
         return Samples(pixels if output_type == "np" else [to_pil(one) for one in pixels], labels)
 
     __call__ = sample

@@ -74,6 +74,26 @@ def grid(
     return _bounded(sheet)
 
 
+def scatter(points: NDArray[np.floating], side: int = 480) -> Image.Image:
+    """Points [N, D] as dots in the plane of their first two coordinates, upwards; darker where there are more.
+
+    The window holds 98 % of them in each direction, and some paper around.
+    """
+    plane = np.asarray(points, np.float64)[:, :2]
+    if plane.shape[1] < 2:
+        plane = np.concatenate([plane, np.zeros_like(plane)], 1)
+    low, high = np.nanquantile(plane, [0.01, 0.99], axis=0)
+    reach = 0.6 * max(float((high - low).max()), 1e-6)
+    place = (plane - (low + high) / 2) / (2 * reach) + 0.5
+    seen = place[((place >= 0) & (place < 1)).all(1)]
+    columns, rows = (seen[:, 0] * side).astype(int), ((1 - seen[:, 1]) * side - 1e-9).astype(int)
+    counts = np.zeros((side, side))
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        np.add.at(counts, ((rows + down) % side, (columns + right) % side), 1)
+    ink = (1 - 0.6**counts)[..., None]
+    return Image.fromarray(np.uint8(np.round(_PAPER * (1 - ink) + np.array([38, 70, 140]) * ink)), "RGB")
+
+
 def class_grid(
     images: Pixels,
     labels: NDArray[np.integer],

@@ -1,4 +1,4 @@
-"""Sheets of pictures for a run's folder: samples over time, generated beside real, and nearest neighbours."""
+"""Sheets for a run's folder: samples over time, generated beside real, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import torch
 from PIL import Image
 
 from belamy.model import Model
-from belamy.pictures import class_grid, grid, to_uint8
+from belamy.pictures import class_grid, grid, scatter, to_uint8
 from belamy.run import Run
 from belamy.source import Source
 
+POINTS = 2500
 
-def picture_sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
-    """Samples in a grid, one row a class (of the first ten) where there are classes."""
+
+def sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
+    """Samples in a grid, one row a class (of the first ten) where there are classes; points in the plane."""
+    if model.codec.key == "points":
+        return model.sample(POINTS, seed=seed).grid()
     classes = model.facts.get("classes")
     if not classes:
         return grid(model.sample(columns * 6, seed=seed, output_type="np").images, columns)
@@ -28,7 +32,10 @@ def picture_sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image
 
 def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:
     """The pictures of the report: generated beside real, and samples beside their nearest training pictures."""
-    picture_sheet(model, seed=0).save(run.samples / "generated.png")
+    sheet(model, seed=0).save(run.samples / "generated.png")
+    if model.codec.key == "points":
+        scatter(model.codec.decode(source.take(POINTS)["points"])).save(run.samples / "real.png")
+        return
     real = source.take(2000)
     pixels = to_uint8(real["image"])
     if "class" in real:

@@ -30,14 +30,15 @@ from belamy.model import Model
 from belamy.recipe import Recipe
 from belamy.report import model_card, read_log, write_report
 from belamy.run import Run
-from belamy.sheets import picture_sheet, show_finished
+from belamy.sheets import sheet, show_finished
 from belamy.source import Source
 from belamy.storage import write_json
 from belamy.trackers import Tracker, known, start
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
-LOWER_IS_BETTER, HIGHER_IS_BETTER = ("kid", "fd", "fid"), ("precision", "recall", "density", "coverage", "spread")
+LOWER_IS_BETTER = ("kid", "fd", "fid", "kl")
+HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "spread", "modes", "high_quality")
 
 
 class Display:
@@ -430,7 +431,7 @@ class Training:
         """Saves a grid of the same latents as ever."""
         if self.leads:
             name = f"{self.examples:012d}.png"
-            picture_sheet(self._model(), seed=0).save(self.run.samples / name)
+            sheet(self._model(), seed=0).save(self.run.samples / name)
             self._log("samples", file=f"samples/{name}")
 
     def _finish(self) -> None:
@@ -442,7 +443,7 @@ class Training:
         report = None
         if heldout is not None and self.recipe.judging.metric != "none":
             report = evaluate(
-                generator(model), heldout, self.plan.source, n=1000, features=self.recipe.judging.features,
+                generator(model), heldout, self.plan.source, features=self.recipe.judging.features,
                 cache=self.run.path / "cache", device=self.plan.device,
             )  # fmt: skip
             write_json(self.run.path / "evaluation.json", report)

@@ -145,7 +145,9 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Held-out pictures; by default the run's own.")] = None,
     train_data: Annotated[str | None, typer.Option(help="What it was trained on, if it is not a run.")] = None,
     metrics: Annotated[str | None, typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation; fid")] = None,
-    n: Annotated[int, typer.Option("-n", min=2, help="How many samples to judge.")] = 1000,
+    n: Annotated[
+        int | None, typer.Option("-n", min=2, help="How many samples to judge: 1,000 pictures, or 2,500 points.")
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, pixels or inception.")] = "efficientnet-lite0",
     device: Device = "auto",
@@ -154,10 +156,9 @@ def evaluate(
     """Judge a model on pictures it never saw, beside real data and trivial generators."""
     from belamy import judge
     from belamy.cli import told
-    from belamy.evaluation import METRICS
     from belamy.storage import write_json
 
-    wanted = [name.strip() for name in metrics.split(",")] if metrics else METRICS
+    wanted = [name.strip() for name in metrics.split(",")] if metrics else None
     report = judge.evaluate(
         model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device
     )

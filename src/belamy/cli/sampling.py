@@ -17,7 +17,7 @@ from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.model import CHUNK, Model
-from belamy.pictures import class_grid, grid, to_pil, to_uint8
+from belamy.pictures import class_grid, grid, scatter, to_pil, to_uint8
 from belamy.run import load
 from belamy.storage import whole_file
 
@@ -36,6 +36,8 @@ def write_samples(
     if out.suffix == "" and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another --out")
     model = load(source, str(choose_device(device)))
+    if out.suffix == "" and model.codec.key != "image":
+        raise UserError(f"{model.codec.plural} do not go into a folder of pictures: --out x.npz, or a .png to look at")
     if name is not None:
         model.codec.index(name)
     batches: Iterator[Batch] = model.batches(n, seed, name, truncation)
@@ -48,8 +50,15 @@ def write_samples(
 
 
 def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
-    held = [(to_uint8(batch["image"]), batch["class"].cpu().numpy() if "class" in batch else None) for batch in batches]
+    decode = model.codec.decode
+    held = [
+        (decode(batch[model.codec.key]), batch["class"].cpu().numpy() if "class" in batch else None)
+        for batch in batches
+    ]
     pixels = np.concatenate([images for images, _ in held])
+    if model.codec.key == "points":
+        scatter(pixels).save(out)
+        return
     if model.facts.get("classes") and held[0][1] is not None:
         labels = np.concatenate([label for _, label in held if label is not None])
         if len(set(labels.tolist())) > 1:
@@ -59,15 +68,18 @@ def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
 
 
 def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
-    """``images`` uint8 [N, H, W, C] is streamed into the file; ``labels`` int64 [N] follow where there are classes."""
+    """``images`` uint8 [N, H, W, C], or ``points`` float32 [N, D], is streamed into the file.
+
+    ``labels`` int64 [N] follow where there are classes.
+    """
     labels = []
     with whole_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
-        with file.open("images.npy", "w", force_zip64=True) as entry:
+        with file.open(f"{model.codec.plural}.npy", "w", force_zip64=True) as entry:
             for index, batch in enumerate(batches):
-                pixels = to_uint8(batch["image"])
+                rows = model.codec.decode(batch[model.codec.key])
                 if index == 0:
-                    _header(entry, (n, *pixels.shape[1:]), "|u1")
-                entry.write(pixels.tobytes())
+                    _header(entry, (n, *rows.shape[1:]), rows.dtype.str)
+                entry.write(rows.tobytes())
                 if "class" in batch:
                     labels.append(batch["class"].cpu().numpy().astype("<i8"))
         if labels:

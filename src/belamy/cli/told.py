@@ -57,11 +57,14 @@ def plan_json(settled: Plan, estimate: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+TOLD = ("kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "high_quality", "kl")
+
+
 def run(finished: Run) -> Iterator[str]:
     """What a run made, and what to do next."""
     report = _report(finished)
     for name, entry in (report["metrics"] if report else {}).items():
-        if name in ("kid", "coverage", "class_accuracy", "spread", "memorisation") and entry["value"] is not None:
+        if name in TOLD and entry["value"] is not None:
             floor = f" (real data: {entry['floor']:.4g})" if entry.get("floor") is not None else ""
             yield f"{name} {entry['value']:.4g}{floor}"
     path = finished.path

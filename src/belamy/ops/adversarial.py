@@ -1,11 +1,61 @@
-"""What the two sides of a game want, as functions of logits."""
+"""What the two sides of a game want, as functions of logits [B] of real and of generated samples.
+
+Each loss is a pair: what the discriminator minimises, and what the generator minimises. A recipe names one of LOSSES.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
 
 
+class Loss(NamedTuple):
+    """Both take (real, fake) logits [B] and return a scalar; ``pairs``: the generator's depends on the real ones."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor, Tensor], Tensor]
+    pairs: bool = False
+
+
 def relativistic(winner: Tensor, loser: Tensor) -> Tensor:
     """Mean of softplus(loser - winner) over pairs of logits [B] (Jolicoeur-Martineau, 2019; Huang et al., 2024)."""
     return F.softplus(loser - winner).mean()
+
+
+def relativistic_average(winner: Tensor, loser: Tensor) -> Tensor:
+    """Each logit against the mean of the other side's (Jolicoeur-Martineau, 2019, eq. 17, halved)."""
+    return (F.softplus(loser.mean() - winner).mean() + F.softplus(loser - winner.mean()).mean()) / 2
+
+
+def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
+    """-log sigmoid(real) - log(1 - sigmoid(fake)) (Goodfellow et al., 2014, eq. 1)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def least_squares(real: Tensor, fake: Tensor) -> Tensor:
+    """((real - 1)^2 + fake^2) / 2 (Mao et al., 2017, eq. 9)."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """relu(1 - real) + relu(1 + fake) (Lim and Ye, 2017; Miyato et al., 2018)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
+    """fake - real (Arjovsky et al., 2017)."""
+    return fake.mean() - real.mean()
+
+
+LOSSES = {
+    "minimax": Loss(cross_entropy, lambda real, fake: -F.softplus(fake).mean()),
+    "non-saturating": Loss(cross_entropy, lambda real, fake: F.softplus(-fake).mean()),
+    "least-squares": Loss(least_squares, lambda real, fake: (fake - 1).square().mean() / 2),
+    "hinge": Loss(hinge, lambda real, fake: -fake.mean()),
+    "wasserstein": Loss(wasserstein, lambda real, fake: -fake.mean()),
+    "relativistic": Loss(relativistic, lambda real, fake: relativistic(fake, real), pairs=True),
+    "relativistic-average": Loss(relativistic_average, lambda real, fake: relativistic_average(fake, real), pairs=True),
+}

@@ -45,6 +45,11 @@ _MEANINGS = {
         0.5,
     ),
     "spread": Meaning("Spread", "How much samples vary, over how much real data does. Below 1: alike.", "target", 1),
+    "modes": Meaning("Modes", "How many of the known modes have a sample of high quality.", "higher"),
+    "high_quality": Meaning(
+        "High quality", "The share of samples within three deviations of a mode.", "higher", 1, percent=True
+    ),
+    "kl": Meaning("KL", "How far the shares of the modes are from equal ones, in nats.", "lower", 0),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
     "psnr": Meaning("PSNR", "Agreement with the reference in decibels.", "higher"),
 }

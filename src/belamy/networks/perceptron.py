@@ -1,0 +1,28 @@
+"""Layers that are fully connected, for points and for small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Perceptron(nn.Module):
+    """[B, ``inputs``] to [B, ``outputs``] through hidden layers of ``widths``, with leaky rectifiers between."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        sizes = [inputs, *widths, outputs]
+        layers = [nn.Linear(*pair) for pair in pairwise(sizes)]
+        self.layers = nn.ModuleList(layers)
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, 0.2)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, values: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            values = F.leaky_relu(layer(values), 0.2)
+        answer: Tensor = self.layers[-1](values)
+        return answer
