@@ -11,6 +11,7 @@ import torch
 
 from belamy import recipe as recipes
 from belamy.engine import Engine
+from belamy.errors import UserError
 from belamy.model import Model
 from belamy.recipe import Recipe
 from belamy.storage import read_tensors, write_tensors
@@ -88,18 +89,18 @@ def test_samples_repeat_whatever_number_is_asked_for(recipe: Recipe) -> None:
     model = Model(player.averages.game, settled.spec, settled.source.facts)
     many = model.sample(100, seed=7, output_type="pt")
     few = model.sample(5, seed=7, output_type="pt")
-    assert torch.equal(few.images, many.images[:5])
+    assert torch.equal(few.values, many.values[:5])
     late = model.sample(30, seed=7, start=50, output_type="pt")
-    assert torch.equal(late.images, many.images[50:80])
-    assert not torch.equal(model.sample(5, seed=8, output_type="pt").images, few.images)
-    assert len(torch.unique(many.images.flatten(1), dim=0)) == 100
+    assert torch.equal(late.values, many.values[50:80])
+    assert not torch.equal(model.sample(5, seed=8, output_type="pt").values, few.values)
+    assert len(torch.unique(many.values.flatten(1), dim=0)) == 100
     if settled.source.facts.get("classes"):
         assert many.labels is not None and few.labels is not None and late.labels is not None
         assert np.array_equal(few.labels, many.labels[:5]) and np.array_equal(late.labels, many.labels[50:80])
         kinds = range(len(settled.source.facts["classes"]))
         assert set(many.labels.tolist()) <= set(kinds) and len(set(many.labels.tolist())) > 1
         asked = model.sample(3, seed=7, classes=int(many.labels[0]), output_type="pt")
-        assert torch.equal(asked.images[0], many.images[0])
+        assert torch.equal(asked.values[0], many.values[0])
 
 
 def test_a_shipped_model_samples_the_same(recipe: Recipe, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_shipped_model_samples_the_same(recipe: Recipe, tmp_path: Path) -> Non
     player.averages.update(0.0)
     model = Model(player.averages.game, settled.spec, settled.source.facts)
     model.save_pretrained(tmp_path)
-    ours, theirs = (one.sample(4, seed=1, output_type="np").images for one in (model, Model.from_pretrained(tmp_path)))
+    ours, theirs = (one.sample(4, seed=1, output_type="np").values for one in (model, Model.from_pretrained(tmp_path)))
     assert np.array_equal(ours, theirs)
 
 
@@ -135,6 +136,10 @@ def test_micro_batches_add_up_to_a_whole_one(recipe: Recipe) -> None:
         return found, {name: value.item() for name, value in report.terms.items()}
 
     whole, terms = gradients(None)
+    if not plan(recipe, "cpu").game().rowwise:
+        with pytest.raises(UserError, match="looks at the whole batch"):
+            gradients(4)
+        return
     for micro in (4, 2):
         parts, own = gradients(micro)
         assert parts.keys() == whole.keys()

@@ -22,6 +22,7 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.games.gan import GAN
 from belamy.games.r3gan import R3GAN
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +102,9 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     agree(keys("recipes.md", section), defaults)
 
 
-@pytest.mark.parametrize(("section", "kind"), [("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images)])
+@pytest.mark.parametrize(("section", "kind"), [
+    ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images), ("The game of `gan`", GAN),
+])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)
     if kind is Images:
@@ -112,6 +115,8 @@ def test_keys_of_classes(section: str, kind: type) -> None:
 def agree(told: dict[str, str], real: dict[str, Any]) -> None:
     assert list(told) == list(real)
     for name, default in real.items():
+        if isinstance(default, tuple):
+            default = list(default)
         if default is inspect.Parameter.empty:
             assert told[name] == "required", name
         elif isinstance(default, BaseModel):

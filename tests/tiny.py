@@ -47,7 +47,7 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
         small["data.path"] = str(pictures)
-    for option, value in {"widths": [8] * (3 if from_path else 2), "latent": 8}.items():
+    for option, value in {"widths": [8] * (3 if from_path else 2), "width": 4, "latent": 8}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(name, {**small, **settings})

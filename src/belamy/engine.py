@@ -62,6 +62,8 @@ class Engine:
         self.ranks = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.recipe, self.source, self.device, self.precision = recipe, source, device, precision
+        if recipe.micro and not game.rowwise:
+            raise UserError(f"{type(game).__name__} looks at the whole batch: leave micro out, and lower batch instead")
         self.rows = _share(recipe.batch, self.rank, self.ranks, recipe.micro)
         self.game = game.to(device)
         self.game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

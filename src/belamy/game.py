@@ -50,6 +50,9 @@ class Game(nn.Module):
     shipped: tuple[str, ...] = ("generator",)
     """The players that sampling needs: averaged over training, and saved in the model."""
 
+    rowwise: bool = True
+    """Whether a loss is a mean over rows that know nothing of each other, so that micro-batches add up to a batch."""
+
     def turns(self) -> list[Turn]:
         """The turns of one step, in the order they are played."""
         raise TypeError(f"{type(self).__name__} must say its turns(): a list of Turn")

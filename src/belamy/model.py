@@ -33,8 +33,13 @@ class Samples:
     labels: NDArray[np.int64] | None = None
     points: Any = None
 
+    @property
+    def values(self) -> Any:
+        """The samples, whatever they are."""
+        return self.points if self.images is None else self.images
+
     def __len__(self) -> int:
-        return len(self.points if self.images is None else self.images)
+        return len(self.values)
 
     def grid(self, columns: int | None = None) -> Image.Image:
         """All samples in one picture."""

@@ -10,16 +10,21 @@ from torch import Tensor, nn
 
 
 class Perceptron(nn.Module):
-    """[B, ``inputs``] to [B, ``outputs``] through hidden layers of ``widths``, with leaky rectifiers between."""
+    """[B, ``inputs``] to [B, ``outputs``] through hidden layers of ``widths``, with leaky rectifiers between.
 
-    def __init__(self, inputs: int, widths: Sequence[int], outputs: int) -> None:
+    ``offset``: whether the last layer has a bias.
+    """
+
+    def __init__(self, inputs: int, widths: Sequence[int], outputs: int, offset: bool = True) -> None:
         super().__init__()
         sizes = [inputs, *widths, outputs]
-        layers = [nn.Linear(*pair) for pair in pairwise(sizes)]
+        last = len(sizes) - 2
+        layers = [nn.Linear(*pair, bias=offset or index < last) for index, pair in enumerate(pairwise(sizes))]
         self.layers = nn.ModuleList(layers)
         for layer in layers:
             nn.init.kaiming_normal_(layer.weight, 0.2)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, values: Tensor) -> Tensor:
         for layer in self.layers[:-1]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from belamy.ops.convolution import input_gradients_only
+
+Judge = Callable[[Tensor], Tensor]
+"""Samples [B, ...] to logits [B]."""
 
 
 def squared_gradients(logits: Tensor, *inputs: Tensor) -> list[Tensor]:
@@ -17,3 +22,43 @@ def squared_gradients(logits: Tensor, *inputs: Tensor) -> list[Tensor]:
     with input_gradients_only():
         slopes = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
     return [slope.float().square().flatten(1).sum(1) for slope in slopes]
+
+
+def gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Mean of (|gradient| - 1)^2 between real and generated samples (WGAN-GP, Gulrajani et al., 2017).
+
+    ``share`` [B, 1] in [0, 1) says where between.
+    """
+    share = share.view(-1, *[1] * (real.dim() - 1))
+    between = (share * real + (1 - share) * fake).detach().requires_grad_()
+    (squares,) = squared_gradients(judge(between), between)
+    return (squares.clamp(min=1e-12).sqrt() - 1).square().mean()
+
+
+def dragan(judge: Judge, real: Tensor, noise: Tensor, share: Tensor) -> Tensor:
+    """Mean of (|gradient| - 1)^2 around real samples (Kodali et al., 2017).
+
+    ``noise`` is uniform in [0, 1), of the shape of ``real``; it is scaled by half the deviation of the whole batch.
+    """
+    share = share.view(-1, *[1] * (real.dim() - 1))
+    near = (real + share * 0.5 * real.std() * noise).detach().requires_grad_()
+    (squares,) = squared_gradients(judge(near), near)
+    return (squares.clamp(min=1e-12).sqrt() - 1).square().mean()
+
+
+def finite_difference(judge: Judge, samples: Tensor, logits: Tensor, noise: Tensor, step: float = 0.01) -> Tensor:
+    """Squared slopes [B] along ``noise``, a standard normal: their mean over noise is the squared gradient's norm.
+
+    ``logits`` are those of ``samples``. One more pass in place of a double backward (Lin et al., 2025, for R1 and R2).
+    """
+    return ((judge(samples + step * noise) - logits) / step).square()
+
+
+def lecam(real: Tensor, fake: Tensor, real_mean: Tensor, fake_mean: Tensor) -> Tensor:
+    """Logits [B] drawn towards the other side's running mean (Tseng et al., 2021, eq. 4)."""
+    return (real - fake_mean).square().mean() + (fake - real_mean).square().mean()
+
+
+def consistency(logits: Tensor, augmented: Tensor) -> Tensor:
+    """Mean squared difference between logits [B] of samples and of the same, augmented (Zhang et al., 2020)."""
+    return (logits - augmented).square().mean()
