@@ -12,6 +12,10 @@ from torch.distributed.nn.functional import all_reduce
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation by the statistics of the global batch, whichever processes hold its rows."""
 
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(channels, eps, momentum)
+        self.register_buffer("num_batches_tracked", None)  # counts for a mean over all batches, which this is not
+
     def forward(self, maps: Tensor) -> Tensor:
         ranks = dist.get_world_size() if dist.is_initialized() else 1
         if not self.training or ranks == 1:
