@@ -129,7 +129,8 @@ def contest(data: str, ours: list[Record], theirs: list[Record]) -> list[str]:
     return [
         f"## {data}: ours and DCGAN in the same minutes of training\n\n{about}\n",
         table(head, rows),
-        f"Target, ahead at every mark after the first minute: {ending}.\n\n{pictures}\n",
+        f"Target, ahead at every mark from the first minute to the 15th, of which both were played to {rows[-1][0]}:"
+        f" {ending}.\n\n{pictures}\n",
         commands(ours + theirs),
     ]
 
