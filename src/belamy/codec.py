@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from belamy.game import Batch
 from belamy.pictures import to_uint8
 
 
-class Codec:
+class Codec(ABC):
     """Samples for users, and classes by name. ``facts`` are those of the training data, kept in the model.
 
     ``key`` is what a game's batches call a sample, ``plural`` what files do.
@@ -55,9 +56,9 @@ class Codec:
             raise UserError(f"{len(numbers)} classes for {n} samples: give one, or one for each")
         return {"class": torch.tensor(numbers, device=rng.device)}
 
+    @abstractmethod
     def decode(self, values: Tensor) -> NDArray[Any]:
-        """What the game calls samples, as arrays that mean something to users."""
-        raise NotImplementedError
+        """Samples [N, ...] as the game makes them, as arrays [N, ...] that mean something to users."""
 
 
 class ImageCodec(Codec):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,93 +12,110 @@ from belamy.chance import Chance
 from belamy.errors import nearest
 from belamy.game import Batch, Game, Score, Turn
 from belamy.ops.adversarial import LOSSES
-from belamy.ops.penalties import consistency, dragan, finite_difference, gradient_penalty, lecam, squared_gradients
+from belamy.ops.penalties import dragan, finite_difference, gradient_penalty, lecam, squared_gradients
 from belamy.ops.schedule import cosine
 
-PENALTIES = ("r1", "r2", "r1-finite", "r2-finite", "wgan-gp", "dragan", "lecam", "consistency")
+PENALTIES = ("r1", "r2", "r1-finite", "r2-finite", "wgan-gp", "dragan", "lecam")
+STEP = 0.01  # of finite differences
 
 
 class Duel(Game):
-    """A subclass builds ``generator`` and ``discriminator``, and says what ``imagine`` and ``judge`` do with them.
+    """A subclass builds ``generator`` and ``discriminator``, and says how to ``imagine``, ``judge`` and ``sample``.
 
     ``sample_key`` is what batches call a sample. ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties``
-    are weights by name, of PENALTIES, and fall to a tenth over ``burn_in`` examples (0: they stay). R1 and R2 are
-    weighted by half (Mescheder et al., 2018).
+    are weights by name, of PENALTIES, and fall to a tenth over ``burn_in`` examples (None: they stay). R1 and R2,
+    exact or by finite differences, are halved as usual (Mescheder et al., 2018).
     """
 
     sample_key = "image"
     anchors: Tensor
 
     def __init__(
-        self, latent: int, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None, burn_in: int = 0
-    ) -> None:
+        self, latent: int, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
+        burn_in: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        penalties = dict(penalties or {})
-        for name, known in [(loss, tuple(LOSSES)), *((name, PENALTIES) for name in penalties)]:
+        weights = dict(penalties or {})
+        for name, known in [(loss, tuple(LOSSES)), *((name, PENALTIES) for name in weights)]:
             if name not in known:
                 raise ValueError(f"{name!r} is unknown{nearest(name, known)}; there are {', '.join(known)}")
-        self.latent, self.loss, self._weights, self.burn_in = latent, LOSSES[loss], penalties, burn_in
-        if "lecam" in penalties:
+        self.latent, self.loss, self.burn_in = latent, LOSSES[loss], burn_in
+        self.penalties, self._weights = weights, weights
+        self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
+        if "lecam" in weights:
             self.register_buffer("anchors", torch.zeros(2))
-        self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in penalties
-        self.advance(0)
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        """New samples [B, ...], under the conditions of ``batch``."""
+        raise TypeError(f"{type(self).__name__} must say how to imagine(batch, rng)")
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Logits [len(sets) * B] of several sets of samples [B, ...], each under the conditions of ``batch``."""
+        raise TypeError(f"{type(self).__name__} must say how to judge(sets, batch, rng)")
 
     def advance(self, examples: int) -> None:
-        self.penalties = {
-            name: cosine(weight, weight / 10, examples, self.burn_in) if self.burn_in else weight
-            for name, weight in self._weights.items()
-        }
+        if self.burn_in is not None:
+            self.penalties = {
+                name: cosine(weight, weight / 10, examples, self.burn_in) for name, weight in self._weights.items()
+            }
 
     def turns(self) -> list[Turn]:
         return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
 
-    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        """New samples, under the conditions of ``batch``."""
-        raise NotImplementedError
-
-    def judge(self, samples: Tensor, batch: Batch, rng: Chance) -> Tensor:
-        """Logits [B] of samples under the conditions of ``batch``; each row depends on its own sample alone."""
-        raise NotImplementedError
-
     def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
         real = batch[self.sample_key].detach().requires_grad_()
         fake = self.imagine(batch, rng).detach().requires_grad_()
-        real_logits, fake_logits = self.judge(real, batch, rng), self.judge(fake, batch, rng)
-        terms = {"adversarial": self.loss.discriminator(real_logits, fake_logits)}
-        for name, weight in self.penalties.items():
-            terms[name] = weight * self._penalty(name, real, fake, real_logits, fake_logits, batch, rng)
-        return Score(terms, {"real": real_logits.mean(), "fake": fake_logits.mean()})
+        again = copy.copy(rng)
+        logits = self.judge([real, fake], batch, rng)
+        real_logits, fake_logits = logits.chunk(2)
+        costs = self._steepness(real, fake, logits, batch, rng, again)
+        costs |= self._regularity(real, fake, logits, batch, rng)
+        return Score(
+            {"adversarial": self.loss.discriminator(real_logits, fake_logits)}
+            | {name: weight * costs[name] for name, weight in self.penalties.items()},
+            {"real": real_logits.mean(), "fake": fake_logits.mean()},
+        )
 
-    def _penalty(
-        self, name: str, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor, batch: Batch, rng: Chance
-    ) -> Tensor:
+    def _steepness(
+        self, real: Tensor, fake: Tensor, logits: Tensor, batch: Batch, rng: Chance, again: Chance
+    ) -> dict[str, Tensor]:
+        """R1 and R2; ``again`` repeats the chance by which ``logits`` were judged."""
+        sides, costs = {"r1": real, "r2": fake}, dict[str, Tensor]()
+        if exact := [name for name in sides if name in self.penalties]:
+            squares = squared_gradients(logits, *(sides[name] for name in exact))
+            costs |= {name: square.mean() / 2 for name, square in zip(exact, squares, strict=True)}
+        if any(f"{name}-finite" in self.penalties for name in sides):
+            moved = [side.detach() + STEP * rng.normal(*side.shape[1:]) for side in sides.values()]
+            slopes = finite_difference(logits, self.judge(moved, batch, again), STEP).chunk(2)
+            costs |= {f"{name}-finite": slope.mean() / 2 for name, slope in zip(sides, slopes, strict=True)}
+        return costs
+
+    def _regularity(self, real: Tensor, fake: Tensor, logits: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
+        """The other penalties that were chosen."""
+
         def judge(samples: Tensor) -> Tensor:
-            return self.judge(samples, batch, rng)
+            return self.judge([samples], batch, rng)
 
-        samples, logits = (real, real_logits) if name.startswith("r1") else (fake, fake_logits)
-        if name in ("r1", "r2"):
-            return squared_gradients(logits, samples)[0].mean() / 2
-        if name in ("r1-finite", "r2-finite"):
-            return finite_difference(judge, samples.detach(), logits, rng.normal(*real.shape[1:])).mean() / 2
-        if name == "wgan-gp":
-            return gradient_penalty(judge, real.detach(), fake.detach(), rng.uniform(1))
-        if name == "dragan":
-            return dragan(judge, real.detach(), rng.uniform(*real.shape[1:]), rng.uniform(1))
-        if name == "lecam":
-            return lecam(real_logits, fake_logits, *self.anchors.unbind())
-        return consistency(real_logits, judge(real)) + consistency(fake_logits, judge(fake))
+        costs = dict[str, Tensor]()
+        if "wgan-gp" in self.penalties:
+            costs["wgan-gp"] = gradient_penalty(judge, real.detach(), fake.detach(), rng.uniform(1))
+        if "dragan" in self.penalties:
+            costs["dragan"] = dragan(judge, real.detach(), rng.uniform(*real.shape[1:]), rng.uniform(1))
+        if "lecam" in self.penalties:
+            costs["lecam"] = lecam(*logits.chunk(2), *self.anchors.unbind())
+        return costs
 
     def observe(self, seen: Mapping[str, float]) -> None:
         if "lecam" in self.penalties and "real" in seen:
-            self.anchors.lerp_(torch.tensor([seen["real"], seen["fake"]], device=self.anchors.device), 0.01)
+            self.anchors.lerp_(self.anchors.new_tensor([seen["real"], seen["fake"]]), 0.01)
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
-        fake_logits = self.judge(self.imagine(batch, rng), batch, rng)
-        real_logits = fake_logits.detach()
+        fake = self.imagine(batch, rng)
+        real_logits = torch.zeros(len(fake), device=fake.device)
         if self.loss.pairs:
             with torch.no_grad():
-                real_logits = self.judge(batch[self.sample_key], batch, rng)
-        return Score({"adversarial": self.loss.generator(real_logits, fake_logits)})
+                real_logits = self.judge([batch[self.sample_key]], batch, rng)
+        return Score({"adversarial": self.loss.generator(real_logits, self.judge([fake], batch, rng))})
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)}

@@ -11,7 +11,6 @@ from torch import nn
 from belamy.ops.adversarial import LOSSES, relativistic
 from belamy.ops.convolution import conv2d
 from belamy.ops.penalties import (
-    consistency,
     dragan,
     finite_difference,
     gradient_penalty,
@@ -134,12 +133,12 @@ def test_finite_differences_agree_with_the_exact_penalty_on_average() -> None:
     samples = torch.randn(1, 4, dtype=torch.float64).requires_grad_()
     (exact,) = squared_gradients(cubic(samples), samples)
     many = samples.detach().expand(200_000, 4)
-    found = finite_difference(cubic, many, cubic(many), torch.randn(200_000, 4, dtype=torch.float64), step=1e-3)
+    moved = many + 1e-3 * torch.randn(200_000, 4, dtype=torch.float64)
+    found = finite_difference(cubic(many), cubic(moved), 1e-3)
     assert found.mean().item() == pytest.approx(exact.item(), rel=0.02)
 
 
-def test_lecam_and_consistency_are_their_formulas() -> None:
+def test_lecam_is_its_formula() -> None:
     real, fake = torch.tensor([2.0, 4.0]), torch.tensor([-1.0, 1.0])
     found = lecam(real, fake, torch.tensor(3.0), torch.tensor(-2.0))
     assert found.item() == pytest.approx((16 + 36) / 2 + (16 + 4) / 2)
-    assert consistency(real, fake).item() == pytest.approx(9)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from belamy.chance import Chance
@@ -17,12 +18,14 @@ DROPPED = 0.3
 class DCGAN(Duel):
     """Pictures [B, ``channels``, R, R]. ``form`` is ``pytorch`` or ``tensorflow``: whose tutorial it follows.
 
-    ``width`` is the channels of the largest maps. TensorFlow's has three sizes of maps, so R is a multiple of 4.
+    ``width`` is the channels of the largest maps. Networks that normalise by the batch look at all of it.
     """
+
+    rowwise = False
 
     def __init__(
         self, resolution: int, channels: int, latent: int = 100, width: int = 64, form: str = "pytorch",
-        loss: str = "non-saturating", penalties: Mapping[str, float] | None = None, burn_in: int = 0,
+        loss: str = "non-saturating", penalties: Mapping[str, float] | None = None, burn_in: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__(latent, loss, penalties, burn_in)
         if form not in ("pytorch", "tensorflow"):
@@ -33,19 +36,22 @@ class DCGAN(Duel):
         self.generator = (SmallGenerator if small else Generator)(channels, resolution, latent, width)
         self.discriminator = (SmallDiscriminator if small else Discriminator)(channels, resolution, width)
 
-    rowwise = False
-
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         fake: Tensor = self.generator(rng.normal(self.latent)).float()
         return fake
 
-    def judge(self, samples: Tensor, batch: Batch, rng: Chance) -> Tensor:
-        if not isinstance(self.discriminator, SmallDiscriminator):
-            logits: Tensor = self.discriminator(samples)
-            return logits.float()
-        kept = [(rng.uniform(*shape) >= DROPPED).float() / (1 - DROPPED) for shape in self.discriminator.shapes]
-        logits = self.discriminator(samples, kept)
-        return logits.float()
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Set by set: each is normalised by its own statistics, as in the tutorials."""
+        return torch.cat([self._judged(samples, rng).float() for samples in sets])
+
+    def _judged(self, samples: Tensor, rng: Chance) -> Tensor:
+        logits: Tensor
+        if isinstance(self.discriminator, SmallDiscriminator):
+            kept = [(rng.uniform(*shape) >= DROPPED).float() / (1 - DROPPED) for shape in self.discriminator.shapes]
+            logits = self.discriminator(samples, kept)
+        else:
+            logits = self.discriminator(samples)
+        return logits
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["latent"]).float()}

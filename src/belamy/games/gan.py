@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from belamy.chance import Chance
@@ -18,7 +19,7 @@ class GAN(Duel):
     def __init__(
         self, dimensions: int = 0, resolution: int = 0, channels: int = 1, latent: int = 64,
         widths: Sequence[int] = (256, 256, 256), loss: str = "non-saturating",
-        penalties: Mapping[str, float] | None = None, burn_in: int = 0,
+        penalties: Mapping[str, float] | None = None, burn_in: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__(latent, loss, penalties, burn_in)
         if not dimensions and not resolution:
@@ -33,8 +34,8 @@ class GAN(Duel):
         fake: Tensor = self.generator(rng.normal(self.latent)).unflatten(1, self.shape)
         return fake
 
-    def judge(self, samples: Tensor, batch: Batch, rng: Chance) -> Tensor:
-        logits: Tensor = self.discriminator(samples.flatten(1))[:, 0]
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        logits: Tensor = self.discriminator(torch.cat(list(sets)).flatten(1))[:, 0]
         return logits
 
     def sample(self, given: Batch) -> Batch:

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.game import Batch, Game, Score, Turn
+from belamy.duel import Duel
+from belamy.game import Batch
 from belamy.networks.r3gan import Discriminator, Generator, base_size
-from belamy.ops.adversarial import relativistic
 from belamy.ops.augment import augment
-from belamy.ops.penalties import squared_gradients
 from belamy.ops.schedule import cosine
 
 
-class R3GAN(Game):
+class R3GAN(Duel):
     """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
 
     ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
@@ -34,7 +33,8 @@ class R3GAN(Game):
         strided: bool | None = None, augment: float | None = None, count: int = 0,
         shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
     ) -> None:  # fmt: skip
-        super().__init__()
+        gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
+        super().__init__(latent, "relativistic", {"r1": gamma, "r2": gamma}, burn_in)
         base = base_size(resolution)
         strided = resolution >= 24 if strided is None else strided
         fitting = default_widths(resolution // 2 if strided else resolution)
@@ -43,55 +43,27 @@ class R3GAN(Game):
             raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
         self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, strided)
         self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, strided)
-        self.latent, self.classes = latent, classes
-        gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
+        self.classes = classes
         augment = 0.3 * (count < 5000) if augment is None else augment
-        self.gamma_start, self.augment_end, self.burn_in = gamma, augment, burn_in
+        self.augment_end, self.examples_to_augment = augment, burn_in
         self.treatment = {"shift": shift, "cut": cut, "colour": colour}
         self.advance(0)
 
     def advance(self, examples: int) -> None:
-        self.gamma = cosine(self.gamma_start, self.gamma_start / 10, examples, self.burn_in)
-        self.p = cosine(0.0, self.augment_end, examples, self.burn_in)
-
-    def turns(self) -> list[Turn]:
-        return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
-
-    def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
-        real = batch["image"].requires_grad_()
-        fake = self.imagine(batch, rng).detach().requires_grad_()
-        logits = self.judge([real, fake], batch, rng)
-        real_logits, fake_logits = logits.chunk(2)
-        r1, r2 = squared_gradients(logits, real, fake)
-        return Score(
-            {"adversarial": relativistic(real_logits, fake_logits), "r1r2": self.gamma / 2 * (r1 + r2).mean()},
-            {"real": real_logits.mean(), "fake": fake_logits.mean()},
-        )
-
-    def generator_loss(self, batch: Batch, rng: Chance) -> Score:
-        fake = self.imagine(batch, rng)
-        with torch.no_grad():
-            real_logits = self.judge([batch["image"]], batch, rng)
-        return Score({"adversarial": relativistic(self.judge([fake], batch, rng), real_logits)})
+        super().advance(examples)
+        self.p = cosine(0.0, self.augment_end, examples, self.examples_to_augment)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New pictures, of the classes of ``batch``."""
         pictures: Tensor = self.generator(rng.normal(self.latent), batch.get("class"))
         return pictures
 
-    def judge(self, images: list[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Logits of several sets of pictures of the same classes, in one pass, each augmented by its own chance."""
-        seen = torch.cat([augment(some, rng, self.p, **self.treatment) for some in images])
-        classes = batch["class"].repeat(len(images)) if self.classes else None
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """In one pass, each set augmented by its own chance."""
+        seen = torch.cat([augment(images, rng, self.p, **self.treatment) for images in sets])
+        classes = batch["class"].repeat(len(sets)) if self.classes else None
         logits: Tensor = self.discriminator(seen, classes)
         return logits
-
-    def prior(self, n: int, rng: Chance) -> Batch:
-        return {"latent": rng.normal(self.latent)}
-
-    def truncate(self, given: Batch, amount: float) -> Batch:
-        """Latents drawn towards their mean: less variety, more typical pictures for an ``amount`` below 1."""
-        return {**given, "latent": given["latent"] * amount}
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["latent"], given.get("class"))}

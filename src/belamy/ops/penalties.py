@@ -46,19 +46,15 @@ def dragan(judge: Judge, real: Tensor, noise: Tensor, share: Tensor) -> Tensor:
     return (squares.clamp(min=1e-12).sqrt() - 1).square().mean()
 
 
-def finite_difference(judge: Judge, samples: Tensor, logits: Tensor, noise: Tensor, step: float = 0.01) -> Tensor:
-    """Squared slopes [B] along ``noise``, a standard normal: their mean over noise is the squared gradient's norm.
+def finite_difference(logits: Tensor, moved: Tensor, step: float) -> Tensor:
+    """Squared slopes [B] between ``logits`` and those of the samples ``moved`` by ``step`` times a standard normal.
 
-    ``logits`` are those of ``samples``. One more pass in place of a double backward (Lin et al., 2025, for R1 and R2).
+    Their mean over the normal is the squared norm of the gradient: one more pass in place of a double backward
+    (Lin et al., 2025). It wants float32: in bfloat16 the difference drowns in rounding.
     """
-    return ((judge(samples + step * noise) - logits) / step).square()
+    return ((moved - logits) / step).square()
 
 
 def lecam(real: Tensor, fake: Tensor, real_mean: Tensor, fake_mean: Tensor) -> Tensor:
     """Logits [B] drawn towards the other side's running mean (Tseng et al., 2021, eq. 4)."""
     return (real - fake_mean).square().mean() + (fake - real_mean).square().mean()
-
-
-def consistency(logits: Tensor, augmented: Tensor) -> Tensor:
-    """Mean squared difference between logits [B] of samples and of the same, augmented (Zhang et al., 2020)."""
-    return (logits - augmented).square().mean()
