@@ -117,7 +117,8 @@ def test_a_run_folder_holds_what_is_promised(finished: Run) -> None:
     kinds = [event["event"] for event in events]
     assert kinds[0] == "start" and kinds[-1] == "end" and kinds.count("step") == 6
     line = next(event for event in events if event["event"] == "step")
-    assert set(line["terms"]) == {f"discriminator/{term}" for term in ("adversarial", "r1", "r2")} | {"generator/adversarial"}
+    expected = {"generator/adversarial", *(f"discriminator/{term}" for term in ("adversarial", "r1", "r2"))}
+    assert set(line["terms"]) == expected
     assert set(line["norms"]) == {"discriminator", "generator"}
     assert {"data", "discriminator", "generator"} <= set(line["share"])
     assert 0 < sum(line["share"].values()) <= 1.001
