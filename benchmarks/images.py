@@ -19,8 +19,8 @@ from belamy.cli.main import parse_settings
 from belamy.evaluation import evaluate
 from belamy.model import Model
 from belamy.pictures import grid, to_uint8
+from belamy.planning import Plan, compose, plan
 from belamy.source import Source
-from belamy.training import Plan, compose, plan
 from common import CACHE, DATA, RESULTS, command, parsed, parser, record, say
 from dcgan import Dcgan
 

@@ -21,8 +21,7 @@ import torch
 
 from belamy.errors import UserError
 from belamy.run import Run
-from belamy.storage import read_tensors
-from belamy.training import _hash
+from belamy.storage import digest_of, read_tensors
 from common import Record, command, parsed, parser, record, say
 
 BATCH = 8
@@ -79,7 +78,7 @@ class Victim:
                 found["unreadable_newest"] += path == saved[-1]
                 say(error)
                 continue
-            found["mixed"] += _hash(tensors) != state["hash"] or int(path.name) != state["clock"]["examples"]
+            found["mixed"] += digest_of(tensors) != state["hash"] or int(path.name) != state["clock"]["examples"]
         found["lost"] += bool(self.newest) and (not saved or saved[-1].name < self.newest)
         return found
 

@@ -24,8 +24,8 @@ from belamy.hardware import choose_device
 from belamy.ops.adversarial import relativistic
 from belamy.ops.augment import augment
 from belamy.ops.penalties import squared_gradients
+from belamy.planning import Plan, compose, plan
 from belamy.recipe import at
-from belamy.training import Plan, compose, plan
 from common import Record, command, parsed, parser, record, summary
 
 CLASSES = {"32x1": 10, "64x3": 0, "256x3": 0}

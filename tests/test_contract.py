@@ -13,9 +13,9 @@ from belamy import recipe as recipes
 from belamy.engine import Engine
 from belamy.errors import UserError
 from belamy.model import Model
+from belamy.planning import plan
 from belamy.recipe import Recipe
 from belamy.storage import read_tensors, write_tensors
-from belamy.training import plan
 from tiny import engine, roughen, same, state, steps, tiny
 
 

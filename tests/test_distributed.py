@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from belamy import recipe as recipes
-from belamy import training
+from belamy import planning, training
 from belamy.chance import Chance
 from belamy.engine import Engine
 from belamy.errors import UserError
@@ -51,7 +51,7 @@ def doubled(dtype: str) -> Iterator[None]:
 
 
 def fresh(recipe: Recipe, dtype: str) -> Engine:
-    settled = training.plan(recipe, "cpu")
+    settled = planning.plan(recipe, "cpu")
     player = Engine(settled.game().to(getattr(torch, dtype)), settled.source, recipe, settled.device, "fp32")
     roughen(player)
     return player

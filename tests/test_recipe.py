@@ -179,7 +179,7 @@ def test_schedules() -> None:
 
 
 def test_the_seed_decides_the_first_weights() -> None:
-    from belamy.training import plan
+    from belamy.planning import plan
 
     def weights(seed: int) -> torch.Tensor:
         torch.rand(seed + 3)  # what was drawn before does not matter

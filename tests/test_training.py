@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from belamy import recipe as recipes
-from belamy import training
+from belamy import planning, training
 from belamy.engine import Engine
 from belamy.errors import UserError
 from belamy.model import Model
@@ -300,7 +300,7 @@ def test_a_step_with_nan_is_skipped_and_logged(troubled: Recipe, tmp_path: Path)
 
 
 def test_a_skipped_turn_moves_nothing(troubled: Recipe) -> None:
-    player = training.plan(with_times(troubled, 1), "cpu").engine()
+    player = planning.plan(with_times(troubled, 1), "cpu").engine()
     for _ in range(2):
         player.step()
     before = state(player)

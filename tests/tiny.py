@@ -15,8 +15,8 @@ from torch import Tensor
 
 from belamy import recipe as recipes
 from belamy.engine import Engine
+from belamy.planning import plan
 from belamy.recipe import Recipe
-from belamy.training import plan
 
 processes = multiprocessing.get_context("forkserver")
 """Starts processes quickly: its server has imported torch already, and has no threads that a fork would tear."""

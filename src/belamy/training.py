@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,28 +15,23 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from belamy import recipe as recipes
-from belamy.chance import key
-from belamy.engine import DivergedError, Engine, Step
-from belamy.errors import UserError, nearest
+from belamy.engine import DivergedError, Step
+from belamy.errors import UserError
 from belamy.evaluation import evaluate
-from belamy.game import Game
-from belamy.hardware import choose_device, choose_precision, machine, memory_mb
-from belamy.judge import generator, source_of
-from belamy.metrics.features import NAMES as FEATURES
+from belamy.hardware import machine, memory_mb
+from belamy.judge import generator
 from belamy.model import Model
+from belamy.planning import LOWER_IS_BETTER, Plan, compose, plan
 from belamy.recipe import Recipe
 from belamy.report import model_card, read_log, write_report
 from belamy.run import Run
 from belamy.sheets import sheet, show_finished
 from belamy.source import Source
-from belamy.storage import write_json
+from belamy.storage import digest_of, write_json
 from belamy.trackers import Tracker, known, start
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
-LOWER_IS_BETTER = ("kid", "fd", "fid", "kl")
-HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "spread", "modes", "high_quality")
 
 
 class Display:
@@ -52,78 +45,6 @@ class Display:
 
     def close(self) -> None:
         """The run is over, or was stopped."""
-
-
-@dataclass
-class Plan:
-    """All that is settled before the first step."""
-
-    recipe: Recipe
-    source: Source
-    spec: dict[str, Any]
-    device: torch.device
-    precision: str
-
-    def game(self) -> Game:
-        """The game with its first weights, which the seed alone decides."""
-        torch.manual_seed(key("init", self.recipe.seed) & (2**63 - 1))
-        return recipes.build(self.spec, Game)
-
-    def engine(self) -> Engine:
-        return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
-
-    def estimate(self, steps: int = 3) -> dict[str, Any]:
-        """A few real steps on a copy: examples per second, memory, and the seconds that the whole run will take."""
-        engine = self.engine()
-        try:
-            engine.step()
-            began = time.perf_counter()
-            for _ in range(steps):
-                engine.step()
-            rate = steps * self.recipe.batch / (time.perf_counter() - began)
-        finally:
-            engine.close()
-        sizes = {name: sum(p.numel() for p in player.parameters()) for name, player in engine.players.items()}
-        return {
-            "examples_per_second": rate, "seconds": self.recipe.examples / rate,
-            "memory_mb": memory_mb(self.device), "parameters": sizes,
-        }  # fmt: skip
-
-
-def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
-    """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
-    _check_judging(recipe.judging.metric, recipe.judging.features)
-    data = dict(recipe.data)
-    for name in ("resolution", "channels"):
-        wanted = recipe.game.get(name)
-        if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
-            data[name] = wanted
-    recipe = recipe.model_copy(update={"data": data})
-    if source is None and recipes.accepts(data, "path") and not data.get("path"):
-        raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
-    source = source or source_of(recipe)
-    facts = _as_numbers(source.facts)
-    spec = recipes.bind(recipe.game, facts)
-    for name in ("resolution", "channels", "classes"):
-        if spec.get(name) and name in facts and spec[name] != facts[name]:
-            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
-    where = choose_device(device)
-    return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
-
-
-def _check_judging(metric: str, features: str) -> None:
-    """Before an hour of training: raises UserError for what could not choose the best checkpoint after it."""
-    metrics = (*LOWER_IS_BETTER, *HIGHER_IS_BETTER, "none")
-    for name, value, known_names in (("metric", metric, metrics), ("features", features, FEATURES)):
-        if value not in known_names:
-            hint = nearest(value, known_names)
-            raise UserError(f"judging.{name} is {value!r}{hint}; choose {', '.join(known_names)}")
-    if metric == "fid" and features != "inception":
-        raise UserError("judging.metric fid is measured on Inception: --set judging.features=inception, or fd")
-
-
-def _as_numbers(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: len(value) if name == "classes" and value else value for name, value in facts.items()}
 
 
 def train(
@@ -169,20 +90,6 @@ def begin(settled: Plan, out: str | Path | None, display: Display, report_to: st
     if dist.is_initialized():
         dist.barrier()
     return training.play()
-
-
-def compose(
-    name: str, data: str | None = None, settings: Mapping[str, Any] | None = None, *,
-    checkpoints_total_limit: int | None = None, **fields: Any,
-) -> Recipe:
-    """The recipe ``name`` with the usual options over it; an option that is None leaves the value as it is."""
-    merged = {field: value for field, value in fields.items() if value is not None} | dict(settings or {})
-    if data is not None:
-        merged["data.path"] = str(Path(data).resolve()) if Path(data).exists() else str(data)
-    if checkpoints_total_limit is not None:
-        merged["checkpoints.limit"] = checkpoints_total_limit
-    recipe = recipes.load(name, merged)
-    return recipe
 
 
 def _agreed(folder: Path) -> Path:
@@ -352,7 +259,7 @@ class Training:
     def _keep(self) -> None:
         with self._spending("checkpoints"):
             tensors, clock = self.engine.state()
-            digest = _hash(tensors)
+            digest = digest_of(tensors)
             if self.engine.ranks > 1:
                 hashes: list[str] = [""] * self.engine.ranks
                 dist.all_gather_object(hashes, digest)
@@ -475,10 +382,3 @@ def _code(number: int) -> int:
 def _due(examples: int, batch: int, every: int) -> bool:
     return examples // every != (examples - batch) // every
 
-
-def _hash(tensors: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        digest.update(name.encode() + value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

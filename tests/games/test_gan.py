@@ -10,7 +10,7 @@ from belamy.duel import PENALTIES
 from belamy.errors import UserError
 from belamy.games.gan import GAN
 from belamy.ops.adversarial import LOSSES
-from belamy.training import compose, plan
+from belamy.planning import compose, plan
 
 
 def chance(rows: int) -> Chance:

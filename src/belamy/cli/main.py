@@ -87,7 +87,7 @@ def train(
     """Train a generator: `belamy train r3gan --data PICTURES`."""
     if recipe is None and resume in (None, "auto"):
         raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
-    from belamy import trackers, training
+    from belamy import planning, trackers, training
     from belamy.cli import display, told
     from belamy.run import Run
 
@@ -101,14 +101,14 @@ def train(
             settings = parse_settings(set)
             chosen_ways = {"data.resize": resize, "data.flip": flip}
             settings |= {key: value for key, value in chosen_ways.items() if value is not None}
-            chosen = training.compose(
+            chosen = planning.compose(
                 str(recipe), data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
                 checkpoints_total_limit=checkpoints_total_limit,
             )  # fmt: skip
             trackers.known(report_to)
             if out is not None and not dry_run:
                 Run.refuse_existing(out)
-            settled = training.plan(chosen, device)
+            settled = planning.plan(chosen, device)
             estimate = settled.estimate()
             if dry_run:
                 lines = [jsons.dumps(told.plan_json(settled, estimate))] if json else told.plan(settled, estimate)

@@ -8,10 +8,10 @@ from typing import Any
 from rich.table import Table
 
 from belamy.cli.display import console
+from belamy.planning import Plan
 from belamy.report.words import duration, listing
 from belamy.run import Run
 from belamy.storage import read_json
-from belamy.training import Plan
 
 
 def data(found: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,110 @@
+"""What is settled before the first step: the recipe with its options, the data, the sizes, the device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from belamy import recipe as recipes
+from belamy.chance import key
+from belamy.engine import Engine
+from belamy.errors import UserError, nearest
+from belamy.game import Game
+from belamy.hardware import choose_device, choose_precision, memory_mb
+from belamy.judge import source_of
+from belamy.metrics.features import NAMES as FEATURES
+from belamy.recipe import Recipe
+from belamy.source import Source
+
+LOWER_IS_BETTER = ("kid", "fd", "fid", "kl")
+HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "spread", "modes", "high_quality")
+
+
+def compose(
+    name: str, data: str | None = None, settings: Mapping[str, Any] | None = None, *,
+    checkpoints_total_limit: int | None = None, **fields: Any,
+) -> Recipe:
+    """The recipe ``name`` with the usual options over it; an option that is None leaves the value as it is."""
+    merged = {field: value for field, value in fields.items() if value is not None} | dict(settings or {})
+    if data is not None:
+        merged["data.path"] = str(Path(data).resolve()) if Path(data).exists() else str(data)
+    if checkpoints_total_limit is not None:
+        merged["checkpoints.limit"] = checkpoints_total_limit
+    return recipes.load(name, merged)
+
+
+@dataclass
+class Plan:
+    """All that is settled before the first step."""
+
+    recipe: Recipe
+    source: Source
+    spec: dict[str, Any]
+    device: torch.device
+    precision: str
+
+    def game(self) -> Game:
+        """The game with its first weights, which the seed alone decides."""
+        torch.manual_seed(key("init", self.recipe.seed) & (2**63 - 1))
+        return recipes.build(self.spec, Game)
+
+    def engine(self) -> Engine:
+        return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
+
+    def estimate(self, steps: int = 3) -> dict[str, Any]:
+        """A few real steps on a copy: examples per second, memory, and the seconds that the whole run will take."""
+        engine = self.engine()
+        try:
+            engine.step()
+            began = time.perf_counter()
+            for _ in range(steps):
+                engine.step()
+            rate = steps * self.recipe.batch / (time.perf_counter() - began)
+        finally:
+            engine.close()
+        sizes = {name: sum(p.numel() for p in player.parameters()) for name, player in engine.players.items()}
+        return {
+            "examples_per_second": rate, "seconds": self.recipe.examples / rate,
+            "memory_mb": memory_mb(self.device), "parameters": sizes,
+        }  # fmt: skip
+
+
+def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
+    """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
+    _check_judging(recipe.judging.metric, recipe.judging.features)
+    data = dict(recipe.data)
+    for name in ("resolution", "channels"):
+        wanted = recipe.game.get(name)
+        if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
+            data[name] = wanted
+    recipe = recipe.model_copy(update={"data": data})
+    if source is None and recipes.accepts(data, "path") and not data.get("path"):
+        raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
+    source = source or source_of(recipe)
+    facts = _as_numbers(source.facts)
+    spec = recipes.bind(recipe.game, facts)
+    for name in ("resolution", "channels", "classes"):
+        if spec.get(name) and name in facts and spec[name] != facts[name]:
+            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
+    where = choose_device(device)
+    return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+
+
+def _check_judging(metric: str, features: str) -> None:
+    """Before an hour of training: raises UserError for what could not choose the best checkpoint after it."""
+    metrics = (*LOWER_IS_BETTER, *HIGHER_IS_BETTER, "none")
+    for name, value, known_names in (("metric", metric, metrics), ("features", features, FEATURES)):
+        if value not in known_names:
+            hint = nearest(value, known_names)
+            raise UserError(f"judging.{name} is {value!r}{hint}; choose {', '.join(known_names)}")
+    if metric == "fid" and features != "inception":
+        raise UserError("judging.metric fid is measured on Inception: --set judging.features=inception, or fd")
+
+
+def _as_numbers(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: len(value) if name == "classes" and value else value for name, value in facts.items()}
