@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from belamy import recipe as recipes
 from belamy import planning, training
+from belamy import recipe as recipes
 from belamy.chance import Chance
 from belamy.engine import Engine
 from belamy.errors import UserError

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import torch
 
-from belamy import recipe as recipes
 from belamy import planning, training
+from belamy import recipe as recipes
 from belamy.engine import Engine
 from belamy.errors import UserError
 from belamy.model import Model
