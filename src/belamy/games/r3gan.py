@@ -21,28 +21,30 @@ class R3GAN(Duel):
     ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
     probability of augmentation rises from 0 to ``augment``: .3, or nothing where the data has 5,000 pictures or more
     (``count``). By default gamma grows with the number of pixels: 2 at 32x32 and 128 at 256x256, where the paper has
-    150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. With
-    ``strided`` (from 24x24 on, by default) nothing is computed at the full size: half of a step's time goes there,
-    measured at 32x32 on a CPU. The paper's networks, for a GPU, are
-    ``widths=[768] * 4, blocks=2, expansion=2, group=16, strided=False``; these are small and dense.
+    150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
+    largest maps have one position for each square of ``stride`` pixels, 2 to a side from 24x24 on and 4 from 64x64
+    on: at the full size half of a step's time would go there, measured at 32x32 on a CPU. The paper's networks, for
+    a GPU, are ``widths=[768] * 4, blocks=2, expansion=2, group=16, stride=1``; these are small and dense.
     """
 
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
         blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
-        strided: bool | None = None, augment: float | None = None, count: int = 0,
+        stride: int | None = None, augment: float | None = None, count: int = 0,
         shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
     ) -> None:  # fmt: skip
         gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
         super().__init__(latent, "relativistic", {"r1": gamma, "r2": gamma}, burn_in)
         base = base_size(resolution)
-        strided = resolution >= 24 if strided is None else strided
-        fitting = default_widths(resolution // 2 if strided else resolution)
+        stride = default_stride(resolution) if stride is None else stride
+        if stride not in (1, 2, 4) or resolution % (stride * base):
+            raise ValueError(f"stride {stride} should be 1, 2 or 4 and leave {base}x{base} of {resolution}")
+        fitting = default_widths(resolution // stride)
         widths = list(widths or fitting)
         if len(widths) != len(fitting):
             raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
-        self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, strided)
-        self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, strided)
+        self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, stride)
+        self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, stride)
         self.classes = classes
         augment = 0.3 * (count < 5000) if augment is None else augment
         self.augment_end, self.examples_to_augment = augment, burn_in
@@ -76,3 +78,9 @@ def default_widths(resolution: int) -> list[int]:
         widths.append(max(32, min(128, 1024 // size // 32 * 32)))
         size *= 2
     return widths
+
+
+def default_stride(resolution: int) -> int:
+    """4 from 64x64 on and 2 from 24x24 on, where the size halves so often."""
+    wanted = 4 if resolution >= 64 else 2 if resolution >= 24 else 1
+    return min(wanted, resolution // base_size(resolution))

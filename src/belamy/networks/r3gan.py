@@ -61,14 +61,15 @@ def _tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> 
 class Generator(nn.Module):
     """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards.
 
-    With ``strided`` the largest maps are half as large as the picture, which a 4x4 convolution of stride 2 paints.
-    Pictures begin faint, on a learned ``ground``: most have one, and it takes long to find from noise.
+    The largest maps have one position for each square of ``stride`` pixels, which a convolution paints.
+    Pictures begin faint, on a learned ``ground``: most have one, and it takes long to find from noise. It moves ten
+    times as fast as the other weights.
     """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, classes: int = 0,
-                 blocks: int = 2, expansion: float = 2.0, group: int = 16, strided: bool = False) -> None:  # fmt: skip
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16, stride: int = 1) -> None:  # fmt: skip
         super().__init__()
-        self.strided = strided
+        self.stride = stride
         self.embedding = nn.Embedding(classes, latent) if classes else None
         self.basis = nn.Parameter(torch.randn(widths[0], base, base))
         self.project = _normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
@@ -76,10 +77,10 @@ class Generator(nn.Module):
         self.transitions = nn.ParameterList(
             _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
-        shape = (widths[-1], channels, 1, 1) if strided else (channels, widths[-1], 1, 1)
+        shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
         faint = torch.randn(shape) * 0.2 / math.sqrt(widths[-1])
         # Out of noise, a chequered pattern would stay for long.
-        self.paint = nn.Parameter((faint * upsampling(faint)).contiguous() if strided else faint)
+        self.paint = nn.Parameter((faint * upsampling(faint, stride)).contiguous() if stride > 1 else faint)
         self.ground = nn.Parameter(torch.zeros(channels))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -89,21 +90,22 @@ class Generator(nn.Module):
         maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
-        if self.strided:
-            return conv_transpose2d(maps, self.paint, self.ground, stride=2, padding=1).float()
-        return conv2d(maps, self.paint, self.ground).float()
+        ground = 10 * self.ground
+        if self.stride > 1:
+            return conv_transpose2d(maps, self.paint, ground, stride=self.stride, padding=self.stride // 2).float()
+        return conv2d(maps, self.paint, ground).float()
 
 
 class Discriminator(nn.Module):
-    """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]; ``strided`` as the generator's, mirrored."""
+    """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]; ``stride`` as the generator's, mirrored."""
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0,
-                 blocks: int = 2, expansion: float = 2.0, group: int = 16, strided: bool = False,
+                 blocks: int = 2, expansion: float = 2.0, group: int = 16, stride: int = 1,
                  embedding: int = 256) -> None:  # fmt: skip
         super().__init__()
         top = widths[0]
-        self.stride = 2 if strided else 1
-        kernel = 4 if strided else 1
+        self.stride = stride
+        kernel = 2 * stride if stride > 1 else 1
         self.read = _normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
         self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
         downward = widths[::-1]

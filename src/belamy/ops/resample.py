@@ -12,19 +12,16 @@ from torch import Tensor
 from belamy.ops.convolution import conv2d, conv_transpose2d
 
 
-def _filter(like: Tensor) -> Tensor:
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device, dtype=like.dtype) / 8
+def upsampling(like: Tensor, factor: int = 2) -> Tensor:
+    """The filter, of 2 ``factor`` taps a side, that a transposed convolution of that stride interpolates with."""
+    taps = torch.arange(1, 2 * factor, 2, device=like.device, dtype=like.dtype) / (2 * factor)
+    taps = torch.cat([taps, taps.flip(0)])
     return taps[:, None] * taps
-
-
-def upsampling(like: Tensor) -> Tensor:
-    """The 4x4 filter that a transposed convolution of stride 2 interpolates with."""
-    return 4 * _filter(like)
 
 
 def downsample(maps: Tensor, weight: Tensor) -> Tensor:
     """Filter, keep every second pixel, then mix channels by ``weight`` [D, C]: [B, C, 2H, 2W] -> [B, D, H, W]."""
-    return conv2d(maps, weight[:, :, None, None] * _filter(weight), stride=2, padding=1)
+    return conv2d(maps, weight[:, :, None, None] * upsampling(weight) / 4, stride=2, padding=1)
 
 
 def upsample(maps: Tensor, weight: Tensor) -> Tensor:
