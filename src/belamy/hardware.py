@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
 import sys
@@ -42,6 +43,15 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         return "bf16" if fast_bf16(device) else "fp32"
     return name
+
+
+def keep_memory() -> None:
+    """Has glibc keep what one step frees for the next: to ask the system for it anew took a fifth of a step's time."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_threshold = -1, -3
+        allocator = ctypes.CDLL(None)
+        allocator.mallopt(mmap_threshold, 32 << 20)
+        allocator.mallopt(trim_threshold, 2**31 - 1)
 
 
 def memory_mb(device: torch.device) -> int:

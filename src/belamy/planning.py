@@ -15,7 +15,7 @@ from belamy.chance import key
 from belamy.engine import Engine
 from belamy.errors import UserError, nearest
 from belamy.game import Game
-from belamy.hardware import choose_device, choose_precision, memory_mb
+from belamy.hardware import choose_device, choose_precision, keep_memory, memory_mb
 from belamy.judge import source_of
 from belamy.metrics.features import NAMES as FEATURES
 from belamy.recipe import Recipe
@@ -54,6 +54,7 @@ class Plan:
         return recipes.build(self.spec, Game)
 
     def engine(self) -> Engine:
+        keep_memory()
         return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
 
     def estimate(self, steps: int = 3) -> dict[str, Any]:

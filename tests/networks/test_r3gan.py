@@ -25,11 +25,11 @@ def roughened(network: torch.nn.Module) -> torch.nn.Module:
 
 def plain_block(weights: Mapping[str, Tensor], prefix: str, maps: Tensor, groups: int) -> Tensor:
     """A residual block with an inverted bottleneck: 1x1, grouped 3x3, 1x1, leaky between, no normalisation."""
-    inner = F.conv2d(maps, weights[f"{prefix}enter"]) + weights[f"{prefix}enter_bias"].view(1, -1, 1, 1)
+    inner = F.conv2d(maps, weights[f"{prefix}enter"][:, :, None, None]) + weights[f"{prefix}enter_bias"].view(1, -1, 1, 1)
     inner = F.leaky_relu(inner, 0.2)
     inner = F.conv2d(inner, weights[f"{prefix}mix"], padding=1, groups=groups)
     inner = F.leaky_relu(inner + weights[f"{prefix}mix_bias"].view(1, -1, 1, 1), 0.2)
-    return maps + F.conv2d(inner, weights[f"{prefix}leave"])
+    return maps + F.conv2d(inner, weights[f"{prefix}leave"][:, :, None, None])
 
 
 def halve(maps: Tensor, weight: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ def test_shapes(resolution: int, stages: int, classes: int) -> None:
     shapes = {name: list(value.shape) for name, value in generator.named_parameters()}
     assert shapes["basis"] == [8, base, base] and shapes["project"] == [8, 10 if classes else 5]
     assert shapes["paint"] == [3, widths[-1], 1, 1]
-    assert shapes["stages.0.0.enter"] == [16, 8, 1, 1] and shapes["stages.0.0.mix"] == [16, 2, 3, 3]
-    assert shapes["stages.0.1.leave"] == [8, 16, 1, 1] and len(generator.stages) == stages
+    assert shapes["stages.0.0.enter"] == [16, 8] and shapes["stages.0.0.mix"] == [16, 2, 3, 3]
+    assert shapes["stages.0.1.leave"] == [8, 16] and len(generator.stages) == stages
     assert [list(one.shape) for one in generator.transitions] == [
         [after, before] for before, after in pairwise(widths)
     ]

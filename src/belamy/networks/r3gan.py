@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.ops.convolution import conv2d, conv_transpose2d
+from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.resample import downsample, upsample, upsampling
 
 
@@ -31,16 +31,16 @@ class Block(nn.Module):
         if inner % group:
             raise ValueError(f"{inner} inner channels do not divide by groups of {group}")
         self.groups = inner // group
-        self.enter = _normal(torch.empty(inner, width, 1, 1), width, gain)
+        self.enter = _normal(torch.empty(inner, width), width, gain)
         self.enter_bias = nn.Parameter(torch.zeros(inner))
         self.mix = _normal(torch.empty(inner, group, 3, 3), group * 9, gain)
         self.mix_bias = nn.Parameter(torch.zeros(inner))
-        self.leave = nn.Parameter(torch.zeros(width, inner, 1, 1))
+        self.leave = nn.Parameter(torch.zeros(width, inner))
 
     def forward(self, maps: Tensor) -> Tensor:
-        inner = F.leaky_relu(conv2d(maps, self.enter, self.enter_bias), 0.2)
+        inner = F.leaky_relu(pointwise(maps, self.enter, self.enter_bias), 0.2)
         inner = F.leaky_relu(conv2d(inner, self.mix, self.mix_bias, padding=1, groups=self.groups), 0.2)
-        return maps + conv2d(inner, self.leave)
+        return maps + pointwise(inner, self.leave)
 
 
 def base_size(resolution: int) -> int:

@@ -7,6 +7,7 @@ Every transformation is applied to a row with probability ``p``; what generator 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from belamy.chance import Chance
@@ -21,6 +22,7 @@ def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: fl
     """
     if p <= 0:
         return images
+    images = images.contiguous()  # with three channels innermost, nothing of this is vectorised
     chosen = (rng.uniform(4) < p).float()
     move, zoom, angle = rng.uniform(2) * 2 - 1, rng.normal(1), rng.uniform(1) * 2 - 1
     tint, corner = rng.uniform(3) - 0.5, rng.uniform(2)
@@ -35,24 +37,30 @@ def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: fl
 
 
 def _recolour(images: Tensor, amount: Tensor) -> Tensor:
-    """Brightness, then saturation about the grey of each pixel, then contrast about each picture's mean."""
+    """Brightness, then saturation about the grey of each pixel, then contrast about each picture's mean.
+
+    ``(1 + contrast) * ((1 + 2 saturation) * images - 2 saturation * grey) + brightness - contrast * mean``, in all.
+    """
     brightness, saturation, contrast = (part.view(-1, 1, 1, 1).to(images.dtype) for part in amount.unbind(1))
-    images = images + brightness
-    if images.shape[1] == 3:
-        grey = images.mean(1, keepdim=True)
-        images = grey + (images - grey) * (1 + 2 * saturation)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * (1 + contrast)
+    if images.shape[1] != 3:
+        saturation = torch.zeros_like(saturation)
+    grey = images.mean(1, keepdim=True)
+    ground = brightness - contrast * grey.mean((2, 3), keepdim=True) - (1 + contrast) * 2 * saturation * grey
+    return torch.addcmul(ground, (1 + contrast) * (1 + 2 * saturation), images)
 
 
 def _shift(images: Tensor, move: Tensor) -> Tensor:
     """Whole pixels; what comes in repeats the edge, as a picture's background would go on."""
     height, width = images.shape[2:]
-    down = (move[:, :1] * height).round().long() + torch.arange(height, device=images.device)
-    right = (move[:, 1:] * width).round().long() + torch.arange(width, device=images.device)
-    rows = torch.arange(len(images), device=images.device)[:, None, None]
-    found = images.permute(0, 2, 3, 1)[rows, down.clamp(0, height - 1)[:, :, None], right.clamp(0, width - 1)[:, None]]
-    return found.permute(0, 3, 1, 2)
+    # Products of matrices: the second derivative of indexing takes three times as long on a CPU.
+    rows, columns = (_moved(*axis).to(images.dtype) for axis in ((height, move[:, 0]), (width, move[:, 1])))
+    return torch.einsum("bij,bcjk,blk->bcil", rows, images, columns)
+
+
+def _moved(size: int, move: Tensor) -> Tensor:
+    """[B, ``size``, ``size``]: which row or column comes where when all ``move`` by a share of the size."""
+    places = (move[:, None] * size).round().long() + torch.arange(size, device=move.device)
+    return F.one_hot(places.clamp(0, size - 1), size)
 
 
 def _transform(images: Tensor, move: Tensor, zoom: Tensor, angle: Tensor) -> Tensor:
