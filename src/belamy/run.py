@@ -92,6 +92,12 @@ class Run:
             return []
         return sorted(path for path in self.checkpoints.iterdir() if re.fullmatch(r"\d{12}", path.name))
 
+    @property
+    def finished(self) -> bool:
+        """Whether all examples were played, and the report is there."""
+        saved = self.saved()
+        return bool(saved) and int(saved[-1].name) >= self.recipe.examples and (self.path / "report.html").is_file()
+
     def read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The tensors and the state of a checkpoint. Raises UserError where it is damaged."""
         return read_tensors(path / "state.safetensors"), read_json(path / "state.json")

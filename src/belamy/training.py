@@ -72,6 +72,10 @@ def train(
             folder = Path(out) if out is not None and resume and (Path(out) / "recipe.yaml").is_file() else None
         if folder is not None:
             run = Run.open(folder)
+            if run.finished:
+                display.say(f"{run.path} is finished: {run.recipe.examples:,} examples were played")
+                display.close()
+                return run
             return Training(run, plan(run.recipe, device, source), display, report_to).play()
         chosen = recipe if isinstance(recipe, Recipe) else compose(
             recipe, data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
@@ -151,19 +155,12 @@ class Training:
                 stack.enter_context(self.run.lock())
             stack.callback(self.engine.close)
             stack.callback(self.display.close)
-            if self._finished():
-                self.display.say(f"{self.run.path} is finished: {self.recipe.examples:,} examples were played")
-                return self.run
             self._listen(stack)
             self._open()
             self._play()
             self._ending = True
             self._finish()
         return self.run
-
-    def _finished(self) -> bool:
-        saved = self.run.saved()
-        return bool(saved) and (self.run.path / "report.html").is_file() and int(saved[-1].name) >= self.recipe.examples
 
     def _listen(self, stack: ExitStack) -> None:
         def heard(number: int, frame: FrameType | None) -> None:
