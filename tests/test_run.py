@@ -48,6 +48,13 @@ def test_checkpoints_are_kept_in_order_up_to_a_limit(run: Run) -> None:
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [f"{count:012}" for count in (100, 110, 120)]
 
 
+def test_the_best_is_kept_however_old(run: Run) -> None:
+    for examples in range(10, 70, 10):
+        state = {"clock": {"examples": examples}, "best": {"value": 0.5, "examples": 20}}
+        run.save({"x": torch.zeros(2)}, state, limit=2)
+    assert [int(path.name) for path in run.saved()] == [20, 50, 60]
+
+
 def test_saving_again_replaces(run: Run) -> None:
     save(run, 10, 1.0, limit=1)
     save(run, 10, 2.0, limit=1)

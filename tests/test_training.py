@@ -167,6 +167,7 @@ def test_an_existing_folder_is_refused(finished: Run, tmp_path: Path) -> None:
 def test_a_second_writer_is_kept_out(finished: Run, tmp_path: Path) -> None:
     shutil.copytree(finished.path, tmp_path / "run")
     run = Run.open(tmp_path / "run")
+    (run.path / "report.html").unlink()  # so that there is something left to do
     before = contents(run.path)
     with run.lock(), pytest.raises(UserError, match="is being written by another process"):
         resume(run.path)

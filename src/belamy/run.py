@@ -75,12 +75,15 @@ class Run:
             yield
 
     def save(self, tensors: dict[str, Tensor], state: dict[str, Any], limit: int) -> Path:
-        """A checkpoint named by its examples, whole or not at all; older ones beyond ``limit`` are removed after."""
+        """A checkpoint named by its examples, whole or not at all; then only ``limit`` and the best of all are kept."""
         path = self.checkpoints / f"{state['clock']['examples']:012d}"
         with whole_folder(path) as folder:
             write_tensors(folder / "state.safetensors", tensors)
             write_json(folder / "state.json", state)
+        best = f"{state['best']['examples']:012d}" if state.get("best") else None
         for old in self.saved()[:-limit]:
+            if old.name == best:
+                continue
             doomed = old.with_name(f".{old.name}.{os.getpid()}")  # a kill must not leave half of what is listed
             old.replace(doomed)
             shutil.rmtree(doomed, ignore_errors=True)

@@ -212,10 +212,12 @@ class Training:
                 self._note("skip", f"a step was skipped: {what}")
             if _due(self.examples, batch, self.log_every) or self.examples >= total:
                 self._line(step)
-            if _due(self.examples, batch, self.judge_every) or self.examples >= total:
+            judged = _due(self.examples, batch, self.judge_every)
+            if judged or self.examples >= total:
                 self._judge()
             # A rollback must lead back to before the trouble, so none is kept within it.
-            if (_due(self.examples, batch, self.keep_every) and not step.skipped) or self.examples >= total:
+            due = judged or _due(self.examples, batch, self.keep_every)
+            if (due and not step.skipped) or self.examples >= total:
                 self._keep()
             if self._told_to_stop():
                 self._stop()

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from belamy.networks.r3gan import Block, Discriminator, Generator, base_size
+from belamy.networks.r3gan import FAINT, FAST, Block, Discriminator, Generator, base_size
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
@@ -25,11 +25,11 @@ def roughened(network: torch.nn.Module) -> torch.nn.Module:
 
 def plain_block(weights: Mapping[str, Tensor], prefix: str, maps: Tensor, groups: int) -> Tensor:
     """A residual block with an inverted bottleneck: 1x1, grouped 3x3, 1x1, leaky between, no normalisation."""
-    inner = F.conv2d(maps, weights[f"{prefix}enter"][:, :, None, None]) + weights[f"{prefix}enter_bias"].view(1, -1, 1, 1)
-    inner = F.leaky_relu(inner, 0.2)
+    enter, leave = (weights[f"{prefix}{name}"][:, :, None, None] for name in ("enter", "leave"))
+    inner = F.leaky_relu(F.conv2d(maps, enter) + weights[f"{prefix}enter_bias"].view(1, -1, 1, 1), 0.2)
     inner = F.conv2d(inner, weights[f"{prefix}mix"], padding=1, groups=groups)
     inner = F.leaky_relu(inner + weights[f"{prefix}mix_bias"].view(1, -1, 1, 1), 0.2)
-    return maps + F.conv2d(inner, weights[f"{prefix}leave"][:, :, None, None])
+    return maps + F.conv2d(inner, leave)
 
 
 def halve(maps: Tensor, weight: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def test_the_generator_is_the_plain_one(classes: int) -> None:
     maps = weights["basis"] * (given @ weights["project"].T)[:, :, None, None]
     maps = plain_block(weights, "stages.0.0.", maps, 6)
     maps = plain_block(weights, "stages.1.0.", double(maps, weights["transitions.0"]), 4)
-    expected = F.conv2d(maps, weights["paint"], 10 * weights["ground"])
+    expected = F.conv2d(maps, FAINT * weights["paint"], FAST * weights["ground"])
     assert torch.allclose(network(latent, kinds if classes else None), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -124,7 +124,7 @@ def test_strided_networks_are_the_plain_ones_between_two_convolutions(channels: 
     discriminator = roughened(Discriminator(channels, 4, [6, 4], stride=stride, blocks=1, group=2))
     images = generator(torch.randn(3, 5))
     assert images.shape == (3, channels, 8 * stride, 8 * stride)
-    maps = F.conv2d(images, discriminator.read, stride=stride, padding=stride // 2)
+    maps = F.conv2d(images, discriminator.read, stride=stride, padding=(4 - stride) // 2)
     maps = discriminator.stages[1](halve(discriminator.stages[0](maps), discriminator.transitions[0]))
     expected = (maps * discriminator.gather).sum((2, 3)) @ discriminator.judge.t()
     torch.testing.assert_close(discriminator(images), expected[:, 0])

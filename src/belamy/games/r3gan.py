@@ -22,9 +22,9 @@ class R3GAN(Duel):
     probability of augmentation rises from 0 to ``augment``: .3, or nothing where the data has 5,000 pictures or more
     (``count``). By default gamma grows with the number of pixels: 2 at 32x32 and 128 at 256x256, where the paper has
     150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
-    largest maps have one position for each square of ``stride`` pixels, 2 to a side from 24x24 on and 4 from 64x64
-    on: at the full size half of a step's time would go there, measured at 32x32 on a CPU. The paper's networks, for
-    a GPU, are ``widths=[768] * 4, blocks=2, expansion=2, group=16, stride=1``; these are small and dense.
+    largest maps have one position for each square of ``stride`` pixels, 2 to a side from 24x24 on: at the full size
+    half of a step's time would go there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
+    ``widths=[768] * 4, blocks=2, expansion=2, group=16, stride=1``; these are small and dense.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class R3GAN(Duel):
         gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
         super().__init__(latent, "relativistic", {"r1": gamma, "r2": gamma}, burn_in)
         base = base_size(resolution)
-        stride = default_stride(resolution) if stride is None else stride
+        stride = (2 if resolution >= 24 else 1) if stride is None else stride
         if stride not in (1, 2, 4) or resolution % (stride * base):
             raise ValueError(f"stride {stride} should be 1, 2 or 4 and leave {base}x{base} of {resolution}")
         fitting = default_widths(resolution // stride)
@@ -78,9 +78,3 @@ def default_widths(resolution: int) -> list[int]:
         widths.append(max(32, min(128, 1024 // size // 32 * 32)))
         size *= 2
     return widths
-
-
-def default_stride(resolution: int) -> int:
-    """4 from 64x64 on and 2 from 24x24 on, where the size halves so often."""
-    wanted = 4 if resolution >= 64 else 2 if resolution >= 24 else 1
-    return min(wanted, resolution // base_size(resolution))

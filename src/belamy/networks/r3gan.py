@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.resample import downsample, upsample, upsampling
 
+FAINT, FAST = 0.2, 10.0
+"""Scales of weights as they run, by which Adam moves what they paint with more slowly, and the ground faster."""
+
 
 def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
     return nn.Parameter(nn.init.normal_(tensor, 0, gain / math.sqrt(fan_in)))
@@ -78,9 +81,9 @@ class Generator(nn.Module):
             _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
         shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
-        faint = torch.randn(shape) * 0.2 / math.sqrt(widths[-1])
+        brush = torch.randn(shape) / math.sqrt(widths[-1])
         # Out of noise, a chequered pattern would stay for long.
-        self.paint = nn.Parameter((faint * upsampling(faint, stride)).contiguous() if stride > 1 else faint)
+        self.paint = nn.Parameter((brush * upsampling(brush, stride)).contiguous() if stride > 1 else brush)
         self.ground = nn.Parameter(torch.zeros(channels))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -90,10 +93,10 @@ class Generator(nn.Module):
         maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
-        ground = 10 * self.ground
+        paint, ground = FAINT * self.paint, FAST * self.ground
         if self.stride > 1:
-            return conv_transpose2d(maps, self.paint, ground, stride=self.stride, padding=self.stride // 2).float()
-        return conv2d(maps, self.paint, ground).float()
+            return conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float()
+        return conv2d(maps, paint, ground).float()
 
 
 class Discriminator(nn.Module):
@@ -105,7 +108,7 @@ class Discriminator(nn.Module):
         super().__init__()
         top = widths[0]
         self.stride = stride
-        kernel = 2 * stride if stride > 1 else 1
+        kernel = 4 if stride > 1 else 1  # of three colours, no more numbers than the first maps have channels
         self.read = _normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
         self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
         downward = widths[::-1]
@@ -120,7 +123,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
-        maps = conv2d(images, self.read, stride=self.stride, padding=self.stride // 2)
+        maps = conv2d(images, self.read, stride=self.stride, padding=(self.read.shape[2] - self.stride) // 2)
         for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
             maps = stage(maps)
             if transition is not None:
