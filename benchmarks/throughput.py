@@ -22,7 +22,6 @@ from belamy.data.pictures import Pictures
 from belamy.games.r3gan import R3GAN
 from belamy.hardware import choose_device
 from belamy.ops.adversarial import relativistic
-from belamy.ops.augment import augment
 from belamy.ops.penalties import squared_gradients
 from belamy.planning import Plan, compose, plan
 from belamy.recipe import at
@@ -72,7 +71,7 @@ class Loop:
         game, (discriminator_moves, generator_moves) = self.game, self.moves
 
         def seen(images: Tensor) -> Tensor:
-            return augment(images, rng, game.p, **game.treatment)
+            return game.augmentation(images, rng)
 
         real, classes, rng = self.batch()
         game.discriminator.requires_grad_(True)
@@ -82,7 +81,7 @@ class Loop:
             pairs = torch.cat([seen(real.requires_grad_()), seen(fake)])
             logits = game.discriminator(pairs, classes.repeat(2) if classes is not None else None)
             r1, r2 = squared_gradients(logits, real, fake)
-            loss = relativistic(*logits.chunk(2)) + game.gamma / 2 * (r1 + r2).mean()
+            loss = relativistic(*logits.chunk(2)) + game.penalties["r1"] / 2 * (r1 + r2).mean()
         discriminator_moves.zero_grad()
         loss.backward()
         discriminator_moves.step()

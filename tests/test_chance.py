@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -127,3 +128,25 @@ def test_types_and_shapes() -> None:
     assert rng.uniform(1).dtype == rng.normal(1).dtype == torch.float32
     assert rng.integers(3, 2).dtype == rng.choice([1, 1]).dtype == torch.int64
     assert Chance(0, []).normal(4).shape == (0, 4)
+
+
+def test_packs_have_the_chance_of_their_first_rows() -> None:
+    whole, part = Chance(1, range(12)), Chance(1, range(6, 12))
+    for rng in (whole, part):
+        rng.normal(3)
+    expected = copy.copy(whole).normal(2)[::3]
+    packs = whole.every(3)
+    assert torch.equal(packs.normal(2), expected) and packs.rows.tolist() == [0, 3, 6, 9]
+    assert torch.equal(part.every(3).normal(2), expected[2:])
+    assert whole.every(1) is whole
+
+
+def test_rows_split_into_independent_ones() -> None:
+    rng = Chance(1, range(5000))
+    again = copy.copy(rng)
+    parts = rng.split(2)
+    drawn = parts.normal()
+    assert len(parts) == 10_000 and torch.equal(again.split(2).normal(), drawn)
+    assert torch.equal(Chance(1, range(40, 50)).split(2).normal(), drawn[80:100])
+    others = [rng.normal(), parts.normal()[::2], drawn[1::2]]
+    assert max(abs(torch.corrcoef(torch.stack([drawn[::2], other]))[0, 1].item()) for other in others) < 0.05

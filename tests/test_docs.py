@@ -22,8 +22,12 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.duel import Duel
+from belamy.games.dcgan import DCGAN
 from belamy.games.gan import GAN
 from belamy.games.r3gan import R3GAN
+from belamy.ops.adversarial import LOSSES
+from belamy.ops.penalties import PENALTIES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -103,13 +107,22 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize(("section", "kind"), [
-    ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images), ("The game of `gan`", GAN),
+    ("The options of every duel", Duel), ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images),
+    ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)
-    if kind is Images:
-        del parameters["seed"]  # the recipe's
+    for name in {Images: ["seed"], Duel: ["latent"]}.get(kind, []):  # the recipe's, and each game's own
+        del parameters[name]
+    if kind is not Duel and issubclass(kind, Duel):
+        assert parameters.pop("others").kind is inspect.Parameter.VAR_KEYWORD
     agree(keys("recipes.md", section), {name: parameter.default for name, parameter in parameters.items()})
+
+
+@pytest.mark.parametrize(("section", "names"), [("Losses", LOSSES), ("Penalties", PENALTIES)])
+def test_names_of_losses_and_penalties(section: str, names: dict[str, Any]) -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE) == list(names)
 
 
 def agree(told: dict[str, str], real: dict[str, Any]) -> None:

@@ -29,6 +29,19 @@ DIGITS: dict[str, Any] = {
 """Settings that make the digits a matter of six steps, with a checkpoint at each."""
 
 
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "packed": ("ring8", {"game.pack": 2, "game.normalise": "gradient", "game.penalties": {"r1": 1.0, "wgan-gp": 1.0}}),
+    "spectral": ("digits", {
+        "game.normalise": "spectral", "game.augment": "adaptive", "game.augment_over": 160, "game.pack": 2,
+        "game.classes": 0, "game.penalties": {"consistency": 1.0, "consistency-fake": 1.0},
+    }),
+    "average": ("grid25", {"game.loss": "relativistic-average", "game.penalties": {"dragan": 1.0, "lecam": 1.0}}),
+}  # fmt: skip
+"""Options of every duel that no recipe takes, over the recipes that are tested with them."""
+
+PLAYED = [*recipes.names(), *OPTIONS]
+
+
 def draw_pictures(root: Path, counts: Mapping[str, int], side: int = 16, channels: int = 3) -> Path:
     """So many different noise pictures in each class's folder."""
     random = np.random.default_rng(0)
@@ -41,8 +54,9 @@ def draw_pictures(root: Path, counts: Mapping[str, int], side: int = 16, channel
 
 
 def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
-    """A recipe that ships, with networks of a few channels on 8x8 digits or on ``pictures`` of 16x16."""
-    shipped = recipes.load(name)
+    """One of PLAYED, with networks of a few channels on 8x8 digits or on ``pictures`` of 16x16."""
+    base, options = OPTIONS.get(name, (name, {}))
+    shipped = recipes.load(base)
     small: dict[str, Any] = {"batch": 8, "precision": "fp32", "judging.metric": "none", "average.halflife": 64}
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
@@ -50,7 +64,7 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     for option, value in {"widths": [8] * (3 if from_path else 2), "width": 4, "latent": 8}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
-    return recipes.load(name, {**small, **settings})
+    return recipes.load(base, {**small, **options, "name": name, **settings})
 
 
 def engine(recipe: Recipe, precision: str | None = None) -> Engine:
@@ -68,11 +82,14 @@ def state(player: Engine) -> dict[str, Tensor]:
 
 
 def roughen(player: Engine, seed: int = 5) -> None:
-    """Moves every parameter off its start, since what begins at zero hides gradients."""
+    """Moves every parameter off its start, and adaptive augmentation, since what begins at zero hides gradients."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in player.game.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter)
+    for name, value in player.game.named_buffers():
+        if name == "augmentation.level":
+            value.fill_(0.5)
 
 
 def same(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:

@@ -7,6 +7,7 @@ function is SplitMix64's (Steele et al., 2014).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Sequence
@@ -64,6 +65,21 @@ class Chance:
         own = torch.tensor([_signed(seed % (1 << 64)) for seed in seeds], dtype=torch.int64)
         chance._streams = _mix(_mix(own) + own)
         return chance
+
+    def every(self, step: int) -> Chance:
+        """Goes on from here for every ``step``-th row alone; draw no more from this one."""
+        if step == 1:
+            return self
+        found = copy.copy(self)
+        found.rows, found._streams = self.rows[::step], self._streams[::step]
+        return found
+
+    def split(self, count: int) -> Chance:
+        """Chance for ``count`` rows in place of each of these, independent of what this one draws later."""
+        found = copy.copy(self)
+        found._streams, found._draws = self._bits(count).flatten(), 0
+        found.rows = self.rows.repeat_interleave(count)
+        return found
 
     def _bits(self, *shape: int) -> Tensor:
         self._draws += 1

@@ -1,49 +1,81 @@
-"""What most games are: a generator against a discriminator, with a loss and penalties that a recipe chooses."""
+"""What most games are: a generator against a discriminator, with a loss and regularisers that a recipe chooses."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from belamy.chance import Chance
-from belamy.errors import nearest
+from belamy.errors import UserError, nearest
 from belamy.game import Batch, Game, Score, Turn
+from belamy.networks.augmentation import Augmentation
+from belamy.networks.spectral import SpectralNorm
 from belamy.ops.adversarial import LOSSES
-from belamy.ops.penalties import dragan, finite_difference, gradient_penalty, lecam, squared_gradients
+from belamy.ops.normalisation import gradient_normalised
+from belamy.ops.packing import packed, unpacked
+from belamy.ops.penalties import PENALTIES, Trial
 from belamy.ops.schedule import cosine
 
-PENALTIES = ("r1", "r2", "r1-finite", "r2-finite", "wgan-gp", "dragan", "lecam")
-STEP = 0.01  # of finite differences
+NORMALISATIONS = ("spectral", "gradient")
 
 
 class Duel(Game):
     """A subclass builds ``generator`` and ``discriminator``, and says how to ``imagine``, ``judge`` and ``sample``.
 
-    ``sample_key`` is what batches call a sample. ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties``
-    are weights by name, of PENALTIES, and fall to a tenth over ``burn_in`` examples (None: they stay). R1 and R2,
-    exact or by finite differences, are halved as usual (Mescheder et al., 2018).
+    ``sample_key`` is what batches call a sample; ``classes`` says how many kinds are told apart. A game that ``packs``
+    gives its discriminator ``pack`` times the channels.
+
+    ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties`` are weights by name, of
+    ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay). ``augment`` and
+    ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
+    ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
+    judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
+    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021).
     """
 
     sample_key = "image"
-    anchors: Tensor
+    classes = 0
+    packs = False
+    anchors: Tensor | None
 
     def __init__(
         self, latent: int, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
-        burn_in: int | None = None,
+        burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None,
+        shift: float = 0.125, cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        weights = dict(penalties or {})
-        for name, known in [(loss, tuple(LOSSES)), *((name, PENALTIES) for name in weights)]:
-            if name not in known:
-                raise ValueError(f"{name!r} is unknown{nearest(name, known)}; there are {', '.join(known)}")
-        self.latent, self.loss, self.burn_in = latent, LOSSES[loss], burn_in
+        _among(loss, LOSSES)
+        for name in penalties or {}:
+            _among(name, PENALTIES)
+        if normalise is not None:
+            _among(normalise, NORMALISATIONS)
+        if pack < 1:
+            raise ValueError(f"pack {pack} should be 1 or more")
+        weights = {name: weight for name, weight in (penalties or {}).items() if weight}
+        self.latent, self.loss, self.burn_in, self.pack, self.normalise = latent, LOSSES[loss], burn_in, pack, normalise
         self.penalties, self._weights = weights, weights
+        self.augmentation = Augmentation(augment, augment_over, shift=shift, cut=cut, colour=colour)
         self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
-        if "lecam" in weights:
-            self.register_buffer("anchors", torch.zeros(2))
+        self.register_buffer("anchors", torch.zeros(2) if "lecam" in weights else None)
+
+    def prepare(self) -> None:
+        name, discriminator = type(self).__name__, self.get_submodule("discriminator")
+        altered = self.augmentation.end or any(penalty.startswith("consistency") for penalty in self._weights)
+        if altered and self.sample_key != "image":
+            raise UserError(f"{self.sample_key} cannot be altered as pictures are: leave augment and consistency out")
+        if self.pack > 1 and not self.packs:
+            raise UserError(f"{name} has no discriminator for packs: leave pack out")
+        if self.pack > 1 and self.classes:
+            raise UserError("a pack would hold several classes at once: leave pack out, or set game.classes to 0")
+        if self.normalise == "gradient" and any(isinstance(layer, _BatchNorm) for layer in discriminator.modules()):
+            raise UserError(f"{name} judges by the whole batch, so no sample has its own gradient: take spectral")
+        if self.normalise == "spectral":
+            self.spectrum = SpectralNorm(discriminator)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New samples [B, ...], under the conditions of ``batch``."""
@@ -53,69 +85,78 @@ class Duel(Game):
         """Logits [len(sets) * B] of several sets of samples [B, ...], each under the conditions of ``batch``."""
         raise TypeError(f"{type(self).__name__} must say how to judge(sets, batch, rng)")
 
-    def advance(self, examples: int) -> None:
-        if self.burn_in is not None:
-            self.penalties = {
-                name: cosine(weight, weight / 10, examples, self.burn_in) for name, weight in self._weights.items()
-            }
+    def verdict(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """What losses ask: ``judge``, of ``sets`` as they are augmented, by a discriminator as it is normalised.
+
+        Where ``pack`` is not 1, what is judged are packs, and ``rng`` has a row for each.
+        """
+        seen = [self._augmented(samples, rng) for samples in sets]
+        if self.normalise == "gradient":
+            return gradient_normalised(lambda sets: self.judge(sets, batch, rng), seen)
+        if self.normalise == "spectral":
+            weights = self.spectrum.normalised(self.get_submodule("discriminator"))
+            named = {f"discriminator.{name}": weight for name, weight in weights.items()}
+            logits: Tensor = functional_call(self, named, (seen, batch, rng))
+            return logits
+        return self.judge(seen, batch, rng)
+
+    def forward(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """``judge``, as ``functional_call`` calls it."""
+        return self.judge(sets, batch, rng)
+
+    def _augmented(self, samples: Tensor, rng: Chance) -> Tensor:
+        """Each sample of a pack by chance of its own."""
+        if self.pack > 1:
+            rng = rng.split(self.pack)
+        return packed(self.augmentation(unpacked(samples, self.pack), rng), self.pack)
 
     def turns(self) -> list[Turn]:
         return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
 
     def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
-        real = batch[self.sample_key].detach().requires_grad_()
-        fake = self.imagine(batch, rng).detach().requires_grad_()
-        again = copy.copy(rng)
-        logits = self.judge([real, fake], batch, rng)
+        real = packed(batch[self.sample_key].detach(), self.pack).requires_grad_()
+        fake = packed(self.imagine(batch, rng).detach(), self.pack).requires_grad_()
+        rng = rng.every(self.pack)
+        same = copy.copy(rng)
+        logits = self.verdict([real, fake], batch, rng)
         real_logits, fake_logits = logits.chunk(2)
-        costs = self._steepness(real, fake, logits, batch, rng, again)
-        costs |= self._regularity(real, fake, logits, batch, rng)
+        trial = Trial(real, fake, logits, lambda sets, rng: self.verdict(sets, batch, rng), rng, same, self.anchors)
+        costs = {name: self.penalties[name] * cost(trial) for name, cost in PENALTIES.items() if name in self.penalties}
         return Score(
-            {"adversarial": self.loss.discriminator(real_logits, fake_logits)}
-            | {name: weight * costs[name] for name, weight in self.penalties.items()},
-            {"real": real_logits.mean(), "fake": fake_logits.mean()},
+            {"adversarial": self.loss.discriminator(real_logits, fake_logits), **costs},
+            {"real": real_logits.mean(), "fake": fake_logits.mean(), **self._overfitting(real_logits, fake_logits)},
         )
 
-    def _steepness(
-        self, real: Tensor, fake: Tensor, logits: Tensor, batch: Batch, rng: Chance, again: Chance
-    ) -> dict[str, Tensor]:
-        """R1 and R2; ``again`` repeats the chance by which ``logits`` were judged."""
-        sides, costs = {"r1": real, "r2": fake}, dict[str, Tensor]()
-        if exact := [name for name in sides if name in self.penalties]:
-            squares = squared_gradients(logits, *(sides[name] for name in exact))
-            costs |= {name: square.mean() / 2 for name, square in zip(exact, squares, strict=True)}
-        if any(f"{name}-finite" in self.penalties for name in sides):
-            moved = [side.detach() + STEP * rng.normal(*side.shape[1:]) for side in sides.values()]
-            slopes = finite_difference(logits, self.judge(moved, batch, again), STEP).chunk(2)
-            costs |= {f"{name}-finite": slope.mean() / 2 for name, slope in zip(sides, slopes, strict=True)}
-        return costs
-
-    def _regularity(self, real: Tensor, fake: Tensor, logits: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
-        """The other penalties that were chosen."""
-
-        def judge(samples: Tensor) -> Tensor:
-            return self.judge([samples], batch, rng)
-
-        costs = dict[str, Tensor]()
-        if "wgan-gp" in self.penalties:
-            costs["wgan-gp"] = gradient_penalty(judge, real.detach(), fake.detach(), rng.uniform(1))
-        if "dragan" in self.penalties:
-            costs["dragan"] = dragan(judge, real.detach(), rng.uniform(*real.shape[1:]), rng.uniform(1))
-        if "lecam" in self.penalties:
-            costs["lecam"] = lecam(*logits.chunk(2), *self.anchors.unbind())
-        return costs
-
-    def observe(self, seen: Mapping[str, float]) -> None:
-        if "lecam" in self.penalties and "real" in seen:
-            self.anchors.lerp_(self.anchors.new_tensor([seen["real"], seen["fake"]]), 0.01)
+    def _overfitting(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """What adaptive augmentation goes by: the mean sign of real logits, seen from the ``boundary``."""
+        if not self.augmentation.adaptive:
+            return {}
+        ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
+        return {"sign": ahead.sign().mean(), "augment": real.new_tensor(self.augmentation.p)}
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
-        fake = self.imagine(batch, rng)
+        fake = packed(self.imagine(batch, rng), self.pack)
+        rng = rng.every(self.pack)
         real_logits = torch.zeros(len(fake), device=fake.device)
         if self.loss.pairs:
             with torch.no_grad():
-                real_logits = self.judge([batch[self.sample_key]], batch, rng)
-        return Score({"adversarial": self.loss.generator(real_logits, self.judge([fake], batch, rng))})
+                real_logits = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
+        return Score({"adversarial": self.loss.generator(real_logits, self.verdict([fake], batch, rng))})
+
+    def advance(self, examples: int) -> None:
+        self.augmentation.advance(examples)
+        if self.normalise == "spectral":
+            self.spectrum.follow(self.get_submodule("discriminator"))
+        if self.burn_in is not None:
+            self.penalties = {
+                name: cosine(weight, weight / 10, examples, self.burn_in) for name, weight in self._weights.items()
+            }
+
+    def observe(self, seen: Mapping[str, float]) -> None:
+        if "sign" in seen:
+            self.augmentation.observe(seen["sign"])
+        if self.anchors is not None and "real" in seen:
+            self.anchors.lerp_(self.anchors.new_tensor([seen["real"], seen["fake"]]), 0.01)
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)}
@@ -123,3 +164,9 @@ class Duel(Game):
     def truncate(self, given: Batch, amount: float) -> Batch:
         """Latents drawn towards their mean: less variety, more typical samples for an ``amount`` below 1."""
         return {**given, "latent": given["latent"] * amount}
+
+
+def _among(name: str, known: Collection[str]) -> None:
+    """Raises ValueError for a word that is not known."""
+    if name not in known:
+        raise ValueError(f"{name!r} is unknown{nearest(name, known)}; there are {', '.join(known)}")

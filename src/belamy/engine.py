@@ -64,7 +64,8 @@ class Engine:
         self.recipe, self.source, self.device, self.precision = recipe, source, device, precision
         if recipe.micro and not game.rowwise:
             raise UserError(f"{type(game).__name__} looks at the whole batch: leave micro out, and lower batch instead")
-        self.rows = _share(recipe.batch, self.rank, self.ranks, recipe.micro)
+        self.rows = _share(recipe.batch, self.rank, self.ranks, recipe.micro, game.pack)
+        game.prepare()
         self.game = game.to(device)
         self.game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = Averages(self.game)
@@ -236,10 +237,13 @@ class Engine:
                     }
 
 
-def _share(batch: int, rank: int, ranks: int, micro: int | None) -> slice:
+def _share(batch: int, rank: int, ranks: int, micro: int | None, pack: int) -> slice:
     """The rows of a global batch that a rank plays."""
-    if batch % ranks:
-        raise UserError(f"batch {batch} does not divide by {ranks} processes; try {batch // ranks * ranks or ranks}")
+    if batch % (whole := ranks * pack):
+        parts = " and ".join([f"pack {pack}"] * (pack > 1) + [f"{ranks} processes"] * (ranks > 1))
+        raise UserError(f"batch {batch} does not divide by {parts}; try {batch // whole * whole or whole}")
+    if micro and micro % pack:
+        raise UserError(f"micro {micro} does not divide by pack {pack}; try {micro // pack * pack or pack}")
     count = batch // ranks
     if micro and count % micro:
         raise UserError(f"micro {micro} does not divide the {count} rows that each process plays")

@@ -53,6 +53,12 @@ class Game(nn.Module):
     rowwise: bool = True
     """Whether a loss is a mean over rows that know nothing of each other, so that micro-batches add up to a batch."""
 
+    pack: int = 1
+    """How many rows in a row a loss looks at together: each process, and each micro-batch, plays whole packs."""
+
+    def prepare(self) -> None:
+        """Called once before training, with the whole game built. Raises UserError for what cannot work."""
+
     def turns(self) -> list[Turn]:
         """The turns of one step, in the order they are played."""
         raise TypeError(f"{type(self).__name__} must say its turns(): a list of Turn")

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from belamy.chance import Chance
-from belamy.duel import PENALTIES
 from belamy.errors import UserError
 from belamy.games.gan import GAN
 from belamy.ops.adversarial import LOSSES
+from belamy.ops.penalties import PENALTIES
 from belamy.planning import compose, plan
 
 
@@ -42,9 +42,9 @@ def test_penalties_fall_to_a_tenth_and_can_be_left_out() -> None:
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_every_penalty_moves_the_discriminator(name: str) -> None:
-    game = GAN(dimensions=2, latent=3, widths=[8, 8], penalties={name: 1.0})
+    game = GAN(resolution=8, latent=3, widths=[8, 8], penalties={name: 1.0})
     game.observe({"real": 1.0, "fake": -1.0})
-    term = game.discriminator_loss({"points": torch.randn(6, 2)}, chance(6)).terms[name]
+    term = game.discriminator_loss({"image": torch.randn(6, 1, 8, 8)}, chance(6)).terms[name]
     term.backward()
     assert term.item() > 0 and game.discriminator.layers[0].weight.grad.abs().sum() > 0
 

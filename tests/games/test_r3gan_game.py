@@ -62,7 +62,7 @@ def test_penalties_fall_and_augmentation_rises() -> None:
     found = []
     for examples in (0, 500, 1000, 10**6):
         game.advance(examples)
-        found.append((game.penalties["r1"], game.p))
+        found.append((game.penalties["r1"], game.augmentation.p))
         assert game.penalties["r2"] == game.penalties["r1"]
     assert found == [pytest.approx(pair) for pair in ((2.0, 0.0), (1.1, 0.2), (0.2, 0.4), (0.2, 0.4))]
 

@@ -123,7 +123,7 @@ def test_dragan_looks_around_real_samples() -> None:
     noise, share = torch.zeros_like(real), torch.ones(2, 1, dtype=torch.float64)
     assert dragan(cubic, real, noise, share).item() == pytest.approx(((3 - 1) ** 2 + (27 - 1) ** 2) / 2)
     noise[0, 0] = 1.0
-    moved = 1 + 0.5 * real.std().item()
+    moved = 1 + 0.5 * real.std(correction=0).item()
     expected = ((3 * moved**2 - 1) ** 2 + (27 - 1) ** 2) / 2
     assert dragan(cubic, real, noise, share).item() == pytest.approx(expected)
 

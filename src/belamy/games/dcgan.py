@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,19 +23,20 @@ class DCGAN(Duel):
     """
 
     rowwise = False
+    packs = True
 
     def __init__(
         self, resolution: int, channels: int, latent: int = 100, width: int = 64, form: str = "pytorch",
-        loss: str = "non-saturating", penalties: Mapping[str, float] | None = None, burn_in: int | None = None,
+        **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(latent, loss, penalties, burn_in)
+        super().__init__(latent, **others)
         if form not in ("pytorch", "tensorflow"):
             raise ValueError(f"form {form!r} should be 'pytorch' or 'tensorflow'")
         if resolution % 4 or resolution < 8:
             raise ValueError(f"it makes pictures of a multiple of 4 pixels from 8 on, not {resolution}")
         small = form == "tensorflow"
         self.generator = (SmallGenerator if small else Generator)(channels, resolution, latent, width)
-        self.discriminator = (SmallDiscriminator if small else Discriminator)(channels, resolution, width)
+        self.discriminator = (SmallDiscriminator if small else Discriminator)(channels * self.pack, resolution, width)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         fake: Tensor = self.generator(rng.normal(self.latent)).float()

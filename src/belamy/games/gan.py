@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,19 +17,20 @@ from belamy.networks.perceptron import Perceptron
 class GAN(Duel):
     """Points [B, ``dimensions``], or small pictures [B, ``channels``, R, R] as if they were points."""
 
+    packs = True
+
     def __init__(
         self, dimensions: int = 0, resolution: int = 0, channels: int = 1, latent: int = 64,
-        widths: Sequence[int] = (256, 256, 256), loss: str = "non-saturating",
-        penalties: Mapping[str, float] | None = None, burn_in: int | None = None,
+        widths: Sequence[int] = (256, 256, 256), **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(latent, loss, penalties, burn_in)
+        super().__init__(latent, **others)
         if not dimensions and not resolution:
             raise ValueError("it wants points (dimensions) or pictures (resolution)")
         self.sample_key = "points" if dimensions else "image"
         self.shape = (dimensions,) if dimensions else (channels, resolution, resolution)
         size = dimensions or channels * resolution**2
         self.generator = Perceptron(latent, widths, size)
-        self.discriminator = Perceptron(size, widths, 1, offset=not self.loss.pairs)
+        self.discriminator = Perceptron(size * self.pack, widths, 1, offset=not self.loss.pairs)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         fake: Tensor = self.generator(rng.normal(self.latent)).unflatten(1, self.shape)

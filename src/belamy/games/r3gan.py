@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,6 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.r3gan import Discriminator, Generator, base_size
-from belamy.ops.augment import augment
-from belamy.ops.schedule import cosine
 
 
 class R3GAN(Duel):
@@ -27,14 +26,19 @@ class R3GAN(Duel):
     ``widths=[768] * 4, blocks=2, expansion=2, group=16, stride=1``; these are small and dense.
     """
 
+    packs = True
+
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
         blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
-        stride: int | None = None, augment: float | None = None, count: int = 0,
-        shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
+        stride: int | None = None, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
+        augment: float | str | None = None, augment_over: int | None = None, count: int = 0, **others: Any,
     ) -> None:  # fmt: skip
         gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
-        super().__init__(latent, "relativistic", {"r1": gamma, "r2": gamma}, burn_in)
+        penalties = {"r1": gamma, "r2": gamma, **(penalties or {})}
+        augment = 0.3 * (count < 5000) if augment is None else augment
+        augment_over = burn_in if augment_over is None else augment_over
+        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, **others)
         base = base_size(resolution)
         stride = (2 if resolution >= 24 else 1) if stride is None else stride
         if stride not in (1, 2, 4) or resolution % (stride * base):
@@ -44,16 +48,9 @@ class R3GAN(Duel):
         if len(widths) != len(fitting):
             raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
         self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, stride)
-        self.discriminator = Discriminator(channels, base, widths, classes, blocks, expansion, group, stride)
+        seen = channels * self.pack
+        self.discriminator = Discriminator(seen, base, widths, classes, blocks, expansion, group, stride)
         self.classes = classes
-        augment = 0.3 * (count < 5000) if augment is None else augment
-        self.augment_end, self.examples_to_augment = augment, burn_in
-        self.treatment = {"shift": shift, "cut": cut, "colour": colour}
-        self.advance(0)
-
-    def advance(self, examples: int) -> None:
-        super().advance(examples)
-        self.p = cosine(0.0, self.augment_end, examples, self.examples_to_augment)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New pictures, of the classes of ``batch``."""
@@ -61,10 +58,9 @@ class R3GAN(Duel):
         return pictures
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """In one pass, each set augmented by its own chance."""
-        seen = torch.cat([augment(images, rng, self.p, **self.treatment) for images in sets])
+        """In one pass."""
         classes = batch["class"].repeat(len(sets)) if self.classes else None
-        logits: Tensor = self.discriminator(seen, classes)
+        logits: Tensor = self.discriminator(torch.cat(list(sets)), classes)
         return logits
 
     def sample(self, given: Batch) -> Batch:

@@ -6,7 +6,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+
+from belamy.ops.processes import mean_over_processes
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -22,9 +23,9 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(maps)
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         wide = maps.float()
-        mean = all_reduce(wide.mean((0, 2, 3))) / ranks
+        mean = mean_over_processes(wide.mean((0, 2, 3)))
         centred = wide - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / ranks
+        variance = mean_over_processes(centred.square().mean((0, 2, 3)))
         count = ranks * maps[:, 0].numel()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)

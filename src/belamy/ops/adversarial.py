@@ -11,13 +11,20 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
+from belamy.ops.processes import mean_over_processes
+
 
 class Loss(NamedTuple):
-    """Both take (real, fake) logits [B] and return a scalar; ``pairs``: the generator's depends on the real ones."""
+    """Both take (real, fake) logits [B] and return a scalar.
+
+    ``pairs``: the generator's depends on the real ones. ``boundary`` is the logit that parts real from fake; None where
+    differences alone count.
+    """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     pairs: bool = False
+    boundary: float | None = 0.0
 
 
 def relativistic(winner: Tensor, loser: Tensor) -> Tensor:
@@ -27,7 +34,8 @@ def relativistic(winner: Tensor, loser: Tensor) -> Tensor:
 
 def relativistic_average(winner: Tensor, loser: Tensor) -> Tensor:
     """Each logit against the mean of the other side's (Jolicoeur-Martineau, 2019, eq. 17, halved)."""
-    return (F.softplus(loser.mean() - winner).mean() + F.softplus(loser - winner.mean()).mean()) / 2
+    low, high = mean_over_processes(loser.mean()), mean_over_processes(winner.mean())
+    return (F.softplus(low - winner).mean() + F.softplus(loser - high).mean()) / 2
 
 
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
@@ -53,9 +61,11 @@ def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
 LOSSES = {
     "minimax": Loss(cross_entropy, lambda real, fake: -F.softplus(fake).mean()),
     "non-saturating": Loss(cross_entropy, lambda real, fake: F.softplus(-fake).mean()),
-    "least-squares": Loss(least_squares, lambda real, fake: (fake - 1).square().mean() / 2),
+    "least-squares": Loss(least_squares, lambda real, fake: (fake - 1).square().mean() / 2, boundary=0.5),
     "hinge": Loss(hinge, lambda real, fake: -fake.mean()),
-    "wasserstein": Loss(wasserstein, lambda real, fake: -fake.mean()),
-    "relativistic": Loss(relativistic, lambda real, fake: relativistic(fake, real), pairs=True),
-    "relativistic-average": Loss(relativistic_average, lambda real, fake: relativistic_average(fake, real), pairs=True),
+    "wasserstein": Loss(wasserstein, lambda real, fake: -fake.mean(), boundary=None),
+    "relativistic": Loss(relativistic, lambda real, fake: relativistic(fake, real), pairs=True, boundary=None),
+    "relativistic-average": Loss(
+        relativistic_average, lambda real, fake: relativistic_average(fake, real), pairs=True, boundary=None
+    ),
 }

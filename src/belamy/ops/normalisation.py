@@ -1,0 +1,37 @@
+"""Discriminators that cannot be steep, whatever they have learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from belamy.ops.penalties import squared_gradients
+
+
+def gradient_normalised(judge: Callable[[Sequence[Tensor]], Tensor], sets: Sequence[Tensor]) -> Tensor:
+    """Logits f over |gradient of f| + |f|, so between -1 and 1, with slopes of 1 at most (Wu et al., 2021, eq. 9).
+
+    ``judge`` takes sets of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone.
+    """
+    with torch.enable_grad():
+        sets = [samples if samples.requires_grad else samples.detach().requires_grad_() for samples in sets]
+        logits = judge(sets)
+        norms = torch.cat(squared_gradients(logits, *sets)).clamp(min=1e-12).sqrt()
+    return logits / (norms + logits.abs())
+
+
+def stretched(weight: Tensor, direction: Tensor) -> Tensor:
+    """``weight`` [D, ...] as a matrix, times ``direction`` [...]: [D].
+
+    Its norm is the weight's largest singular value, where ``direction`` is the unit vector of that.
+    """
+    return (weight * direction).flatten(1).sum(1)  # autocast would round a product of matrices
+
+
+def turned(weight: Tensor, direction: Tensor) -> Tensor:
+    """A unit vector nearer to the one that ``weight`` [D, ...] stretches most: one power iteration."""
+    back = torch.tensordot(stretched(weight, direction), weight, 1)
+    turned: Tensor = back / back.norm()
+    return turned
