@@ -22,6 +22,8 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.data.stacked import Stacked
+from belamy.games.cgan import CGAN
 from belamy.games.gan import GAN
 from belamy.games.r3gan import R3GAN
 
@@ -104,11 +106,11 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), [
     ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images), ("The game of `gan`", GAN),
+    ("The game of `cgan`", CGAN), ("The data of `stacked-mnist`", Stacked),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)
-    if kind is Images:
-        del parameters["seed"]  # the recipe's
+    parameters.pop("seed", None)  # the recipe's
     agree(keys("recipes.md", section), {name: parameter.default for name, parameter in parameters.items()})
 
 

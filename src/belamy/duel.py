@@ -53,6 +53,10 @@ class Duel(Game):
         """Logits [len(sets) * B] of several sets of samples [B, ...], each under the conditions of ``batch``."""
         raise TypeError(f"{type(self).__name__} must say how to judge(sets, batch, rng)")
 
+    def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """What ``judge`` says, and other terms of the same pass, which both players minimise: here none."""
+        return self.judge(sets, batch, rng), {}
+
     def advance(self, examples: int) -> None:
         if self.burn_in is not None:
             self.penalties = {
@@ -66,13 +70,14 @@ class Duel(Game):
         real = batch[self.sample_key].detach().requires_grad_()
         fake = self.imagine(batch, rng).detach().requires_grad_()
         again = copy.copy(rng)
-        logits = self.judge([real, fake], batch, rng)
+        logits, others = self.assess([real, fake], batch, rng)
         real_logits, fake_logits = logits.chunk(2)
         costs = self._steepness(real, fake, logits, batch, rng, again)
         costs |= self._regularity(real, fake, logits, batch, rng)
         return Score(
             {"adversarial": self.loss.discriminator(real_logits, fake_logits)}
-            | {name: weight * costs[name] for name, weight in self.penalties.items()},
+            | {name: weight * costs[name] for name, weight in self.penalties.items()}
+            | others,
             {"real": real_logits.mean(), "fake": fake_logits.mean()},
         )
 
@@ -115,7 +120,8 @@ class Duel(Game):
         if self.loss.pairs:
             with torch.no_grad():
                 real_logits = self.judge([batch[self.sample_key]], batch, rng)
-        return Score({"adversarial": self.loss.generator(real_logits, self.judge([fake], batch, rng))})
+        logits, others = self.assess([fake], batch, rng)
+        return Score({"adversarial": self.loss.generator(real_logits, logits)} | others)
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)}
