@@ -22,7 +22,9 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.data.stacked import Stacked
 from belamy.duel import Duel
+from belamy.games.cgan import CGAN
 from belamy.games.dcgan import DCGAN
 from belamy.games.gan import GAN
 from belamy.games.r3gan import R3GAN
@@ -108,12 +110,12 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), [
     ("The options of every duel", Duel), ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images),
-    ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN),
+    ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN), ("The game of `cgan`", CGAN),
+    ("The data of `stacked-mnist`", Stacked),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)
-    for name in {Images: ["seed"], Duel: ["latent"]}.get(kind, []):  # the recipe's, and each game's own
-        del parameters[name]
+    parameters.pop("latent" if kind is Duel else "seed", None)  # each game's own; the recipe's
     if kind is not Duel and issubclass(kind, Duel):
         assert parameters.pop("others").kind is inspect.Parameter.VAR_KEYWORD
     agree(keys("recipes.md", section), {name: parameter.default for name, parameter in parameters.items()})

@@ -103,7 +103,7 @@ def test_a_spectral_discriminator_is_not_steep() -> None:
     slopes = []
     for one in (game, plain):
         samples = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
-        (slope,) = torch.autograd.grad(one.verdict([samples], {}, chance(50)).sum(), samples)
+        (slope,) = torch.autograd.grad(one.verdict([samples], {}, chance(50))[0].sum(), samples)
         slopes.append(slope.norm(dim=1).max().item())
     assert slopes[0] <= 1.01 < slopes[1]
     assert dict(game.named_parameters()).keys() == dict(plain.named_parameters()).keys()
@@ -128,13 +128,13 @@ def test_logits_are_divided_by_their_gradients() -> None:
 
     slopes = torch.func.vmap(torch.func.grad(single))(samples)
     logits = game.discriminator(samples)[:, 0]
-    found = game.verdict([samples, 2 * samples], {}, chance(5))
+    found = game.verdict([samples, 2 * samples], {}, chance(5))[0]
     assert torch.allclose(found[:5], logits / (slopes.norm(dim=1) + logits.abs()), atol=1e-5)
     assert found.abs().max() < 1
     found.sum().backward()
     assert game.discriminator.layers[0].weight.grad.abs().sum() > 0
     with torch.no_grad():
-        assert not game.verdict([samples], {}, chance(5)).requires_grad
+        assert not game.verdict([samples], {}, chance(5))[0].requires_grad
 
 
 # --- augmentation
@@ -142,7 +142,7 @@ def test_logits_are_divided_by_their_gradients() -> None:
 def test_augmentation_lies_between_samples_and_the_discriminator() -> None:
     game, images = painter(augment=1.0, augment_over=0, colour=1.0), pictures()
     seen = augment(images, chance(6), 1.0, shift=0.125, cut=0.5, colour=1.0)
-    assert torch.equal(game.verdict([images], {}, chance(6)), direct(game, seen))
+    assert torch.equal(game.verdict([images], {}, chance(6))[0], direct(game, seen))
     given = game.prior(4, chance(4))
     assert torch.equal(game.sample(given)["image"], painter().sample(given)["image"])
 
@@ -227,7 +227,7 @@ def test_each_sample_of_a_pack_is_augmented_by_itself() -> None:
     rng = chance(8).every(2)
     seen = unpacked(game._augmented(packs, copy.copy(rng)), 2)
     assert len(torch.unique(seen.flatten(1), dim=0)) == 8
-    assert torch.equal(game.verdict([packs], {}, rng), direct(game, packed(seen, 2)))
+    assert torch.equal(game.verdict([packs], {}, rng)[0], direct(game, packed(seen, 2)))
 
 
 @pytest.mark.parametrize("game", [

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from belamy.chance import Chance
+from belamy.data.stacked import Stacked
 from belamy.errors import UserError
 from belamy.evaluation import METRICS, evaluate
 from belamy.game import Batch
@@ -138,6 +139,30 @@ def test_judging_again_looks_at_samples_alone(
     for file in tmp_path.iterdir():
         file.write_bytes(b"half a file")
     assert evaluate(copies(train), heldout, train, **ask)["metrics"] == first["metrics"]
+
+
+def test_stacked_digits_are_counted_by_a_classifier(tmp_path: Path) -> None:
+    data = pytest.importorskip("sklearn.datasets").load_digits()
+    np.savez(tmp_path / "digits.npz", x=data.images.repeat(3, 1).repeat(3, 2), y=data.target)
+    train = Stacked(str(tmp_path / "digits.npz"))
+    heldout = train.heldout()
+    assert heldout is not None
+    ones = train.digits.plain(np.flatnonzero(train.digits.plain(np.arange(len(train.digits)))["class"] == 1))["image"]
+
+    def collapsed(start: int, count: int) -> Batch:
+        return {"image": ones[torch.arange(start, start + count) % len(ones)].expand(count, 3, 32, 32)}
+
+    report = json.loads(json.dumps(evaluate(collapsed, heldout, train, n=500, cache=tmp_path), allow_nan=False))
+    found = report["metrics"]
+    assert set(found) == {"modes", "kl"} and report["n"] == 500
+    assert found["modes"]["value"] <= 5 and found["kl"]["value"] > 6
+    assert 370 < found["modes"]["floor"] < 420 and found["kl"]["floor"] < 1.2  # 1000 (1 - exp(-.5)) = 393
+    assert found["modes"]["trivial"]["gaussian"] < 200
+    assert report["classifier_accuracy"] > 0.9 and "held-out digits" in report["notes"][0]
+    alone = evaluate(collapsed, heldout, None, n=100, metrics=["kl"], cache=tmp_path)
+    assert set(alone["metrics"]) == {"kl"} and alone["metrics"]["kl"]["floor"] is None
+    with pytest.raises(UserError, match="'kid' is not one of stacked digits"):
+        evaluate(collapsed, heldout, None, metrics=["kid"])
 
 
 def test_mistakes_are_named(digits: tuple[Pictures, Pictures]) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 
 import belamy
 from belamy.errors import UserError
+from belamy.games.cgan import CGAN
 from belamy.games.r3gan import R3GAN
 from belamy.model import CHUNK, Model
 from belamy.storage import read_tensors, write_tensors
@@ -29,6 +31,17 @@ def made(classes: list[str] | None = None, channels: int = 1) -> Model:
     game = R3GAN(**{name: value for name, value in spec.items() if name != "use"})  # type: ignore[arg-type]
     counts = [1, 3, 6] if classes else None
     return Model(game, spec, {"resolution": 8, "channels": channels, "classes": classes, "class_counts": counts})
+
+
+def described(classes: list[str] | None = None) -> Model:
+    """Two attributes, never both; with classes, the second class has neither."""
+    torch.manual_seed(0)
+    spec = {"use": "belamy.games.cgan:CGAN", "resolution": 8, "channels": 1, "latent": 4, "width": 4, "attributes": 2,
+            "classes": len(classes or [])}  # fmt: skip
+    game = CGAN(**{name: value for name, value in spec.items() if name != "use"})  # type: ignore[arg-type]
+    counts: list[list[Any]] = [[0, "10", 60], [0, "01", 30], [int(bool(classes)), "00", 10]]
+    return Model(game, spec, {"resolution": 8, "channels": 1, "classes": classes, "attributes": ["hat", "smiling"],
+                              "class_counts": [90, 10] if classes else None, "attribute_counts": counts})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +113,47 @@ def test_classes_by_name_number_and_one_for_each(model: Model) -> None:
     with pytest.raises(UserError, match="knows no classes"):
         made().sample(1, classes="ant")
     assert made().sample(2, seed=0).labels is None
+
+
+def test_attributes_come_in_the_datas_joint_proportions() -> None:
+    drawn = described().sample(600, seed=0).attributes
+    assert drawn is not None and drawn.dtype == np.uint8 and drawn.shape == (600, 2)
+    kinds, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert kinds.tolist() == [[0, 0], [0, 1], [1, 0]] and np.allclose(counts / 600, [0.1, 0.3, 0.6], atol=0.06)
+    both = described(["ant", "bee"])
+    drawn = both.sample(200, seed=0)
+    assert drawn.attributes is not None and drawn.labels is not None
+    assert (drawn.attributes.sum(1) == 1 - drawn.labels).all() and 0 < drawn.labels.sum() < 60
+    ants = both.sample(200, seed=0, classes="ant", output_type="pt")
+    assert ants.attributes is not None and (ants.attributes.sum(1) == 1).all()
+    row = int(np.argmax(drawn.labels == 0))
+    assert torch.equal(ants.images[row], both.sample(200, seed=0, output_type="pt").images[row])
+
+
+def test_attributes_by_name(tmp_path: Path) -> None:
+    model = described()
+    for asked, flags in ((["smiling", "hat"], [1, 1]), (["smiling"], [0, 1]), ("hat", [1, 0]), ([], [0, 0])):
+        found = model.sample(3, seed=0, attributes=asked).attributes
+        assert found is not None and found.tolist() == [flags] * 3
+    each = model.sample(2, seed=0, attributes=[["hat"], []], output_type="pt")
+    assert each.attributes is not None and each.attributes.tolist() == [[1, 0], [0, 0]]
+    alone = model.sample(1, seed=0, start=1, attributes=[], output_type="pt")
+    assert torch.equal(alone.images[0], each.images[1])
+    model.save_pretrained(tmp_path)
+    again = belamy.load(tmp_path).sample(20, seed=4, output_type="pt")
+    assert torch.equal(again.images, model.sample(20, seed=4, output_type="pt").images)
+    for wrong, told in ((["smile"], "no attribute 'smile' .did you mean 'smiling'"), (["x"], "it has hat, smiling"),
+                        ([["hat"], []], "2 lists of attributes for 3 samples")):  # fmt: skip
+        with pytest.raises(UserError, match=told):
+            model.sample(3, attributes=wrong)
+    with pytest.raises(UserError, match="this model knows no attributes"):
+        made(NAMES).sample(1, attributes=["hat"])
+
+
+def test_a_game_without_attributes_looks_past_those_of_its_data() -> None:
+    one = made()
+    model = Model(one.game, one.spec, {**one.facts, "attributes": ["hat"], "attribute_counts": [[0, "1", 9]]})
+    assert model.sample(2, seed=0).attributes is None
 
 
 def test_truncation_draws_towards_the_typical(model: Model) -> None:

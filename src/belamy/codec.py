@@ -1,7 +1,8 @@
-"""Between the user's world and tensors, where no data set is at hand: class names in, pictures or points out."""
+"""Between the user's world and tensors, where no data set is at hand: names in, pictures or points out."""
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from belamy.pictures import to_uint8
 
 
 class Codec(ABC):
-    """Samples for users, and classes by name. ``facts`` are those of the training data, kept in the model.
+    """Samples for users, classes and attributes by name. ``facts`` are those of the training data, kept in the model.
 
     ``key`` is what a game's batches call a sample, ``plural`` what files do.
     """
@@ -29,6 +30,8 @@ class Codec(ABC):
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.classes: list[str] = facts.get("classes") or []
         self.counts: list[int] = facts.get("class_counts") or [1] * len(self.classes)
+        self.attributes: list[str] = facts.get("attributes") or []
+        self.combinations: list[tuple[int, str, int]] = facts.get("attribute_counts") or []
 
     def index(self, name: str | int) -> int:
         """The class called ``name``, or of that number. Raises UserError for neither."""
@@ -42,19 +45,45 @@ class Codec(ABC):
         hint = nearest(number, self.classes) or f"; it has {', '.join(self.classes[:12])}"
         raise UserError(f"this model has no class {name!r}{hint}")
 
-    def conditions(self, n: int, rng: Chance, classes: str | int | Sequence[str | int] | None = None) -> Batch:
-        """Classes int64 [n]: as asked, one for all or one for each; otherwise in the data's proportions."""
-        if not self.classes and classes is None:
-            return {}
-        if classes is None:
-            return {"class": rng.choice(self.counts)}
-        wanted = [classes] if isinstance(classes, str | int) else list(classes)
-        numbers = [self.index(name) for name in wanted]
-        if len(numbers) == 1:
-            numbers *= n
-        if len(numbers) != n:
-            raise UserError(f"{len(numbers)} classes for {n} samples: give one, or one for each")
-        return {"class": torch.tensor(numbers, device=rng.device)}
+    def flags(self, names: Sequence[str]) -> list[float]:
+        """Ones for the attributes called ``names``, zeros for the others. Raises UserError for unknown ones."""
+        if not self.attributes:
+            raise UserError("this model knows no attributes: its data has none, or its game does not learn them")
+        for name in names:
+            if name not in self.attributes:
+                hint = nearest(name, self.attributes) or f"; it has {', '.join(self.attributes[:12])}"
+                raise UserError(f"this model has no attribute {name!r}{hint}")
+        return [float(name in names) for name in self.attributes]
+
+    def conditions(
+        self, rng: Chance, classes: Sequence[str | int] | None = None, attributes: Sequence[Sequence[str]] | None = None
+    ) -> Batch:
+        """``class`` int64 [B] and ``attributes`` float [B, A], where the model knows them, for the B rows of ``rng``.
+
+        Of each row as asked; what is not asked for comes in the data's proportions, attributes in those of the class.
+        """
+        given: Batch = {}
+        if self.classes or classes is not None:
+            given["class"] = rng.choice(self.counts or [1])  # always, so that attributes don't depend on who chose
+        if classes is not None:
+            given["class"] = torch.tensor([self.index(name) for name in classes], device=rng.device)
+        if attributes is not None:
+            given["attributes"] = torch.tensor([self.flags(names) for names in attributes], device=rng.device)
+        elif self.attributes:
+            kinds = given.get("class", torch.zeros(len(rng), dtype=torch.int64, device=rng.device))
+            given["attributes"] = self._drawn(kinds, rng)
+        return given
+
+    def _drawn(self, kinds: Tensor, rng: Chance) -> Tensor:
+        """Attributes [B, A] as pictures of ``kinds`` [B] have them; as all have, for a kind without any."""
+        counts = [count for _, _, count in self.combinations]
+        rows = torch.zeros_like(kinds)
+        for kind in kinds.unique().tolist():
+            weights = [count * (own == kind) for own, _, count in self.combinations]
+            drawn = copy.copy(rng).choice(weights if any(weights) else counts)
+            rows = torch.where(kinds == kind, drawn, rows)
+        flags = [[float(flag) for flag in self.combinations[row][1]] for row in rows.tolist()]
+        return torch.tensor(flags, device=rng.device)
 
     @abstractmethod
     def decode(self, values: Tensor) -> NDArray[Any]:

@@ -85,24 +85,28 @@ class Duel(Game):
         """Logits [len(sets) * B] of several sets of samples [B, ...], each under the conditions of ``batch``."""
         raise TypeError(f"{type(self).__name__} must say how to judge(sets, batch, rng)")
 
-    def verdict(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """What losses ask: ``judge``, of ``sets`` as they are augmented, by a discriminator as it is normalised.
+    def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """What ``judge`` says, and other terms of the same pass, which both players minimise: here none."""
+        return self.judge(sets, batch, rng), {}
+
+    def forward(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """``assess``, as ``functional_call`` calls it."""
+        return self.assess(sets, batch, rng)
+
+    def verdict(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """What losses ask: to ``assess`` the ``sets`` as they are augmented, by a discriminator as it is normalised.
 
         Where ``pack`` is not 1, what is judged are packs, and ``rng`` has a row for each.
         """
         seen = [self._augmented(samples, rng) for samples in sets]
         if self.normalise == "gradient":
-            return gradient_normalised(lambda sets: self.judge(sets, batch, rng), seen)
+            return gradient_normalised(lambda sets: self.assess(sets, batch, rng), seen)
         if self.normalise == "spectral":
             weights = self.spectrum.normalised(self.get_submodule("discriminator"))
             named = {f"discriminator.{name}": weight for name, weight in weights.items()}
-            logits: Tensor = functional_call(self, named, (seen, batch, rng))
-            return logits
-        return self.judge(seen, batch, rng)
-
-    def forward(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """``judge``, as ``functional_call`` calls it."""
-        return self.judge(sets, batch, rng)
+            found: tuple[Tensor, dict[str, Tensor]] = functional_call(self, named, (seen, batch, rng))
+            return found
+        return self.assess(seen, batch, rng)
 
     def _augmented(self, samples: Tensor, rng: Chance) -> Tensor:
         """Each sample of a pack by chance of its own."""
@@ -118,12 +122,12 @@ class Duel(Game):
         fake = packed(self.imagine(batch, rng).detach(), self.pack).requires_grad_()
         rng = rng.every(self.pack)
         same = copy.copy(rng)
-        logits = self.verdict([real, fake], batch, rng)
+        logits, others = self.verdict([real, fake], batch, rng)
         real_logits, fake_logits = logits.chunk(2)
-        trial = Trial(real, fake, logits, lambda sets, rng: self.verdict(sets, batch, rng), rng, same, self.anchors)
+        trial = Trial(real, fake, logits, lambda sets, rng: self.verdict(sets, batch, rng)[0], rng, same, self.anchors)
         costs = {name: self.penalties[name] * cost(trial) for name, cost in PENALTIES.items() if name in self.penalties}
         return Score(
-            {"adversarial": self.loss.discriminator(real_logits, fake_logits), **costs},
+            {"adversarial": self.loss.discriminator(real_logits, fake_logits), **costs, **others},
             {"real": real_logits.mean(), "fake": fake_logits.mean(), **self._overfitting(real_logits, fake_logits)},
         )
 
@@ -140,8 +144,9 @@ class Duel(Game):
         real_logits = torch.zeros(len(fake), device=fake.device)
         if self.loss.pairs:
             with torch.no_grad():
-                real_logits = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
-        return Score({"adversarial": self.loss.generator(real_logits, self.verdict([fake], batch, rng))})
+                real_logits, _ = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
+        logits, others = self.verdict([fake], batch, rng)
+        return Score({"adversarial": self.loss.generator(real_logits, logits), **others})
 
     def advance(self, examples: int) -> None:
         self.augmentation.advance(examples)

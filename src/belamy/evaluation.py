@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from belamy.chance import Chance, key
+from belamy.data.stacked import Stacked
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
 from belamy.metrics import modes, prdc
@@ -42,7 +43,9 @@ def evaluate(
     trivial: bool = True,
     device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """Compares ``n`` samples with as many held-out ones, or all there are: 1,000 pictures, or 2,500 points.
+    """Compares ``n`` samples with as many held-out ones, or all there are.
+
+    They are 1,000 pictures, 2,500 points, or 26,000 stacked digits, which are counted by a classifier of digits.
 
     ``generate(start, count)`` gives the samples ``start`` to ``start + count - 1``: ``image`` [count, C, H, W] in
     [-1, 1], and ``class`` int64 [count] where there are classes. What is seen of real data, and a classifier
@@ -56,6 +59,8 @@ def evaluate(
     Raises:
         UserError: an unknown metric or features, missing weights, samples of another shape than the data.
     """
+    if isinstance(heldout, Stacked):
+        return _stacked(generate, heldout, train, n or 26_000, metrics or modes.STACKED, seed, cache)
     if heldout.facts.get("kind") == "points":
         return _points(generate, heldout, n or 2500, metrics or modes.NAMES)
     n, began = n or 1000, time.perf_counter()
@@ -102,10 +107,7 @@ def _points(
 ) -> dict[str, Any]:
     """Points of a known mixture: the modes reached, beside those of held-out points and of one Gaussian."""
     began = time.perf_counter()
-    for metric in metrics:
-        if metric not in modes.NAMES:
-            hint = nearest(metric, modes.NAMES)
-            raise UserError(f"metric {metric!r} is not one of points{hint}; there are: {', '.join(modes.NAMES)}")
+    _check_names(metrics, modes.NAMES, "points")
     facts = heldout.facts
     real = heldout.take(n)["points"]
     chance = Chance(key("trivial", 0), torch.arange(n)).normal(real.shape[1])
@@ -120,6 +122,50 @@ def _points(
         },
         "n": n, "heldout": len(real), "features": None, "seconds": round(time.perf_counter() - began, 2), "notes": [],
     }  # fmt: skip
+
+
+def _stacked(
+    generate: Callable[[int, int], Batch], heldout: Stacked, train: Source | None, n: int, metrics: Sequence[str],
+    seed: int, cache: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Stacked digits: the modes that a classifier reads, beside those of real stacks and of a Gaussian for each pixel.
+
+    Held-out digits say how often the classifier is right.
+    """
+    began = time.perf_counter()
+    _check_names(metrics, modes.STACKED, "stacked digits")
+    classifier, digits = _classifier(heldout.digits, seed, cache), heldout.digits.heldout()
+    crowds = {"samples": generate}
+    if train is not None:
+        few = train.take(2000)["image"]
+
+        def noise(start: int, count: int) -> Batch:
+            chance = Chance(key("trivial", seed), torch.arange(start, start + count))
+            return {"image": few.mean(0) + few.std(0) * chance.normal(*few.shape[1:])}
+
+        crowds |= {"real": lambda start, count: train.take(count, start), "gaussian": noise}
+    found = {crowd: modes.stacked(rows, n, classifier) for crowd, rows in crowds.items()}
+    assert digits is not None  # pictures always have two parts
+    batch = digits.take(len(digits))
+    accuracy = (classifier.predict(batch["image"]).argmax(1) == batch["class"]).double().mean().item()
+    entries: dict[str, Any] = {}
+    for name in metrics:
+        entries[name] = {"value": found["samples"][name], "floor": None, "trivial": None, "reason": NO_TRAIN}
+        if train is not None:
+            beside = {"floor": found["real"][name], "trivial": {"gaussian": found["gaussian"][name]}}
+            entries[name] = {"value": found["samples"][name], **beside}
+    note = f"{n:,} samples, read by a classifier that is right on {accuracy:.1%} of {len(digits):,} held-out digits"
+    return {
+        "metrics": entries, "n": n, "heldout": len(digits), "features": None, "classifier_accuracy": accuracy,
+        "seconds": round(time.perf_counter() - began, 2), "notes": [note],
+    }  # fmt: skip
+
+
+def _check_names(metrics: Sequence[str], known: Sequence[str], what: str) -> None:
+    for metric in metrics:
+        if metric not in known:
+            hint = nearest(metric, known)
+            raise UserError(f"metric {metric!r} is not one of {what}{hint}; there are: {', '.join(known)}")
 
 
 def _checked(metrics: Sequence[str], features: str) -> list[str]:
@@ -159,7 +205,7 @@ class _Eye:
     ) -> None:
         self.features, self.needs, self.seed, self.cache = features, needs, seed, cache
         self.train = None if train is None else _fingerprint(train)
-        self.classifier = self._classifier(train) if train is not None and "right" in needs else None
+        self.classifier = _classifier(train, seed, cache) if train is not None and "right" in needs else None
 
     def real(self, source: Source, rows: int) -> View:
         return self._remembered(lambda start, count: source.take(count, start), rows, _fingerprint(source))
@@ -187,7 +233,7 @@ class _Eye:
 
     def _remembered(self, rows: Callable[[int, int], Batch], n: int, *name: object) -> View:
         judge = (self.train, self.seed) if self.classifier is not None else None
-        path = self._path("view", *name, n, self.needs, self.features.name, judge)
+        path = _place(self.cache, "view", *name, n, self.needs, self.features.name, judge)
         try:
             if path is not None and path.exists():
                 return load_file(path)
@@ -198,20 +244,22 @@ class _Eye:
             _replace(path, lambda temporary: save_file(found, temporary))
         return found
 
-    def _classifier(self, train: Source) -> Classifier:
-        path = self._path("classifier", self.train, self.seed)
-        try:
-            if path is not None and path.exists():
-                return Classifier.load(path)
-        except SafetensorError:
-            pass  # left by a full disk: trained anew
-        classifier = fit_classifier(train, self.seed)
-        if path is not None:
-            _replace(path, classifier.save)
-        return classifier
 
-    def _path(self, kind: str, *name: object) -> Path | None:
-        return self.cache / f"{kind}-{key(*name) % (1 << 64):016x}.safetensors" if self.cache else None
+def _classifier(train: Source, seed: int, cache: Path | None) -> Classifier:
+    path = _place(cache, "classifier", _fingerprint(train), seed)
+    try:
+        if path is not None and path.exists():
+            return Classifier.load(path)
+    except SafetensorError:
+        pass  # left by a full disk: trained anew
+    classifier = fit_classifier(train, seed)
+    if path is not None:
+        _replace(path, classifier.save)
+    return classifier
+
+
+def _place(cache: Path | None, kind: str, *name: object) -> Path | None:
+    return cache / f"{kind}-{key(*name) % (1 << 64):016x}.safetensors" if cache else None
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:

@@ -12,7 +12,10 @@ from belamy.chance import Chance
 from belamy.errors import UserError
 
 Batch = dict[str, Tensor]
-"""Named tensors, each ``[B, ...]``: images ``[B, C, H, W]`` float32 in [-1, 1], classes int64 ``[B]``."""
+"""Named tensors, each ``[B, ...]``: images ``[B, C, H, W]`` float32 in [-1, 1], classes int64 ``[B]``.
+
+Attributes are float32 ``[B, A]``, 1 or 0.
+"""
 
 
 @dataclass(frozen=True)

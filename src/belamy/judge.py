@@ -80,19 +80,27 @@ def source_of(recipe: Recipe) -> Source:
 
 def _spec(path: str, model: Model) -> dict[str, Any]:
     facts = model.facts
+    if facts.get("kind") == "stacked":
+        return {"use": "belamy.data.stacked:Stacked", "path": path}
     if facts.get("kind", "images") != "images":
         raise UserError(f"{path}: a model of {facts['kind']} is judged against its own data; leave --data out")
     return {
         "use": "belamy.data.images:Images", "path": path, "resolution": facts["resolution"],
         "channels": facts["channels"], "resize": facts.get("resize", "crop"), "classes": bool(facts.get("classes")),
+        "attributes": [],
     }  # fmt: skip
 
 
 def _unseen(path: str, model: Model) -> Source | None:
-    """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts."""
+    """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts.
+
+    Of stacked digits it is those that are held out, since the others train what judges them.
+    """
     from belamy.data.images import Images
 
-    source = build(_spec(path, model), Images)
+    source = build(_spec(path, model), Source)  # type: ignore[type-abstract]
+    if not isinstance(source, Images):
+        return source.heldout()
     mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
     if mine or source.has_parts:
         return source.heldout()

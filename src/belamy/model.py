@@ -27,11 +27,15 @@ CHUNK = 16
 
 @dataclass
 class Samples:
-    """Pictures in the form that was asked for, or points; and their classes, int64 [N], where there are any."""
+    """Pictures in the form that was asked for, or points; and what was asked for: classes int64 [N], attributes [N, A].
+
+    ``labels`` and ``attributes``, which are 0 or 1, are None where there are none.
+    """
 
     images: Any = None
     labels: NDArray[np.int64] | None = None
     points: Any = None
+    attributes: NDArray[np.uint8] | None = None
 
     @property
     def values(self) -> Any:
@@ -67,7 +71,8 @@ class Model:
         self.game, self.spec, self.facts = game, spec, facts
         for name in game.shipped:
             game.get_submodule(name).eval()
-        self.codec = codec(facts)
+        # Only of what the game learns: others see the same data, and look past its attributes.
+        self.codec = codec(facts if spec.get("attributes") else {**facts, "attributes": None})
         self.card: str | None = None
 
     @property
@@ -81,6 +86,7 @@ class Model:
     def batches(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
         truncation: float | None = None, start: int = 0, seeds: Sequence[int] | None = None,
+        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
     ) -> Iterator[Batch]:
         """The samples ``start`` to ``start + n - 1`` of ``seed`` (or one for each of ``seeds``), a chunk at a time.
 
@@ -88,45 +94,44 @@ class Model:
         """  # fmt: skip
         if n < 1:
             raise UserError(f"{n} samples were asked for; ask for one at least")
+        kinds = _each(classes, n, "classes", isinstance(classes, str | int))
+        names = [attributes] if isinstance(attributes, str) else attributes
+        traits = _each(names, n, "lists of attributes", all(isinstance(name, str) for name in names or ()))
         for first in range(start, start + n, CHUNK):
             rows = range(first, min(first + CHUNK, start + n))
             # A short chunk is filled up, since kernels may round differently for another number of rows.
             padded = [*rows, *[rows[-1]] * (CHUNK - len(rows))]
             if seeds is None:
-                latent, kinds = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
+                latent, chance = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
             else:
                 own = [seeds[row - start] for row in padded]
-                latent, kinds = (
+                latent, chance = (
                     Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
                 )
-            wanted = classes
-            if not isinstance(classes, str | int | None):
-                if len(classes) != n:
-                    raise UserError(f"{len(classes)} classes for {n} samples: give one, or one for each")
-                wanted = [classes[row - start] for row in padded]
-            batch = self._batch(latent, kinds, wanted, truncation)
+            wanted = (asked and [asked[row - start] for row in padded] for asked in (kinds, traits))
+            batch = self._batch(latent, self.codec.conditions(chance, *wanted), truncation)
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
     @torch.inference_mode()
-    def _batch(self, latent: Chance, kinds: Chance, classes: Any, truncation: float | None) -> Batch:
+    def _batch(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
         given = self.game.prior(len(latent), latent)
         if truncation is not None:
             given = self.game.truncate(given, truncation)
-        given |= self.codec.conditions(len(kinds), kinds, classes)
-        return {**self.game.sample(given), **{name: given[name] for name in ("class",) if name in given}}
+        return {**self.game.sample({**given, **conditions}), **conditions}
 
     def sample(
         self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,
         classes: str | int | Sequence[str | int] | None = None, truncation: float | None = None, start: int = 0,
-        output_type: str = "pil",
+        output_type: str = "pil", attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
     ) -> Samples:
         """``n`` samples as ``output_type``: "pil" images, "np" uint8 [N, H, W, C], or "pt" float [N, C, H, W].
 
         Points are float32 [N, D] in the units of their data: an array, or for "pt" a tensor.
 
         ``seed`` or a ``torch.Generator`` fixes them; a list of generators gives each sample its own. ``classes`` is
-        a name or a number, one for all or one for each; without it they come in the data's proportions.
-        Raises UserError for a class that does not exist.
+        a name or a number, one for all or one for each; ``attributes`` are the names of what samples have, and they
+        have no others: one list for all, or one for each. What is not asked for comes in the data's proportions.
+        Raises UserError for a class or an attribute that does not exist.
         """  # fmt: skip
         if output_type not in ("pil", "np", "pt"):
             raise UserError(f"output_type {output_type!r} should be 'pil', 'np' or 'pt'")
@@ -137,16 +142,22 @@ class Model:
             seeds = [_drawn(one) for one in generator]
         elif seed is None:
             seed = _drawn(generator)
-        batches = list(self.batches(n, seed or 0, classes, truncation, start, seeds))
-        found = torch.cat([batch[self.codec.key] for batch in batches])
-        labels = torch.cat([batch["class"] for batch in batches]).cpu().numpy() if "class" in batches[0] else None
+        batches = list(self.batches(n, seed or 0, classes, truncation, start, seeds, attributes))
+        whole = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+        samples, found = Samples(), whole[self.codec.key]
+        if "class" in whole:
+            samples.labels = whole["class"].cpu().numpy()
+        if "attributes" in whole:
+            samples.attributes = whole["attributes"].byte().cpu().numpy()
         if self.codec.key == "points":
             points = self.codec.decode(found)
-            return Samples(labels=labels, points=torch.from_numpy(points) if output_type == "pt" else points)
-        if output_type == "pt":
-            return Samples(found, labels)
-        pixels = self.codec.decode(found)
-        return Samples(pixels if output_type == "np" else [to_pil(one) for one in pixels], labels)
+            samples.points = torch.from_numpy(points) if output_type == "pt" else points
+        elif output_type == "pt":
+            samples.images = found
+        else:
+            pixels = self.codec.decode(found)
+            samples.images = pixels if output_type == "np" else [to_pil(one) for one in pixels]
+        return samples
 
     __call__ = sample
 
@@ -206,6 +217,16 @@ def shipped_tensors(game: Game) -> dict[str, torch.Tensor]:
         for name in game.shipped
         for inner, value in game.get_submodule(name).state_dict().items()
     }
+
+
+def _each(asked: Sequence[Any] | str | int | None, n: int, what: str, alone: bool) -> list[Any] | None:
+    """What is asked of each of ``n`` samples, where it is one for all (``alone``) or one for each."""
+    if asked is None:
+        return None
+    found = [asked] * n if isinstance(asked, str | int) or alone else list(asked)
+    if len(found) != n:
+        raise UserError(f"{len(found)} {what} for {n} samples: give one, or one for each")
+    return found
 
 
 def _own_game_allowed(folder: Path, spec: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     source = source or source_of(recipe)
     facts = _as_numbers(source.facts)
     spec = recipes.bind(recipe.game, facts)
-    for name in ("resolution", "channels", "classes"):
+    for name in ("resolution", "channels", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
     where = choose_device(device)
@@ -108,4 +108,5 @@ def _check_judging(metric: str, features: str) -> None:
 
 
 def _as_numbers(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: len(value) if name == "classes" and value else value for name, value in facts.items()}
+    lists = ("classes", "attributes")
+    return {name: len(value) if name in lists and value else value for name, value in facts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,15 @@ POINTS = 2500
 
 
 def sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
-    """Samples in a grid, one row a class (of the first ten) where there are classes; points in the plane."""
+    """Samples in a grid; where there are classes, or combinations of attributes, one row for each of the first ten.
+
+    Points in the plane.
+    """
     if model.codec.key == "points":
         return model.sample(POINTS, seed=seed).grid()
     classes = model.facts.get("classes")
+    if model.codec.attributes and not classes:
+        return _by_attributes(model, seed, columns)
     if not classes:
         return grid(model.sample(columns * 6, seed=seed, output_type="np").images, columns)
     shown = classes[:10]
@@ -28,6 +34,15 @@ def sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
     samples = model.sample(len(wanted), seed=seed, classes=wanted, output_type="np")
     labels = np.array([classes.index(name) for name in wanted])
     return class_grid(samples.images, labels, classes, columns)
+
+
+def _by_attributes(model: Model, seed: int, columns: int) -> Image.Image:
+    """Samples with the commonest combinations of attributes, a row each."""
+    traits = [list(compress(model.codec.attributes, map(int, flags))) for _, flags, _ in model.codec.combinations[:10]]
+    wanted = [names for names in traits for _ in range(columns)]
+    samples = model.sample(len(wanted), seed=seed, attributes=wanted, output_type="np")
+    rows = np.repeat(np.arange(len(traits)), columns)
+    return class_grid(samples.images, rows, [", ".join(names) or "none" for names in traits], columns)
 
 
 def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:

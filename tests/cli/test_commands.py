@@ -137,6 +137,36 @@ def test_sample_to_a_grid_and_to_a_folder(belamy: Belamy, run: Path, tmp_path: P
         assert np.array_equal(np.asarray(picture), asked[5, :, :, 0])
 
 
+def test_attributes_from_metadata_to_samples(belamy: Belamy, tmp_path: Path) -> None:
+    data, run = draw_pictures(tmp_path / "data", {"": 24}), tmp_path / "run"
+    had = [["hat"] * (row % 2) + ["red"] * (row % 3 == 0) for row in range(24)]
+    lines = [json.dumps({"file_name": f"{row}.png", "attributes": names}) for row, names in enumerate(had)]
+    (data / "metadata.jsonl").write_text("\n".join(lines))
+    assert "2 attributes: hat (12), red (8)" in belamy("data", "info", data).out
+    small = ["batch=8", "examples=16", "game.width=4", "game.hidden=8", "judging.metric=none", "precision=fp32"]
+    settings = [word for one in small for word in ("--set", one)]
+    ended = belamy("train", "cgan", "--data", data, "--out", run, "--report-to", "none", *settings)
+    assert ended.code == 0, ended.err
+    assert "with 2 attributes" in (run / "model" / "README.md").read_text()
+    for asked, flags in (("hat, red", [1, 1]), ("red", [0, 1]), ("", [0, 0])):
+        assert belamy("sample", run, "-n", 3, "--attributes", asked, "--out", tmp_path / "x.npz").code == 0
+        found = np.load(tmp_path / "x.npz")
+        assert sorted(found) == ["attributes", "images"] and found["attributes"].dtype == np.uint8
+        assert found["attributes"].tolist() == [flags] * 3
+    assert belamy("sample", run, "-n", 20, "--out", tmp_path / "many").code == 0
+    told = [json.loads(line)["attributes"] for line in (tmp_path / "many" / "metadata.jsonl").read_text().splitlines()]
+    drawn = package.load(run).sample(20, seed=0).attributes
+    assert [["hat" in names, "red" in names] for names in told] == drawn.tolist()
+    for asked, told in (("hat,rad", "no attribute 'rad' (did you mean 'red'?)"), ("x", "it has hat, red")):
+        refused = belamy("sample", run, "--attributes", asked, "--out", tmp_path / "y.npz")
+        assert refused.code == 2 and told in refused.err and refused.err.count("\n") == 1
+    refused = belamy("train", "cgan", "--data", data, "--out", tmp_path / "other", "--set", "data.attributes=[hut]")
+    assert refused.code == 2 and "no attribute 'hut' (did you mean 'hat'?)" in refused.err
+    refused = belamy("train", "cgan", "--data", data, "--out", tmp_path / "other", "--set", "data.attributes=[]")
+    assert refused.code == 2 and "the data has neither classes nor attributes" in refused.err
+    assert not (tmp_path / "other").exists()
+
+
 def test_evaluate_prints_json(belamy: Belamy, run: Path, tmp_path: Path) -> None:
     words = ("evaluate", run, "-n", 60, "--metrics", "kid,spread", "--features", "pixels")
     ended = belamy(*words, "--json", "-")

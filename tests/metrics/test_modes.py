@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from belamy.data.mixtures import Grid, Mixture, Ring
-from belamy.metrics.modes import measure
+from belamy.metrics.classifier import Classifier
+from belamy.metrics.modes import measure, stacked
 
 
 @pytest.mark.parametrize(("kind", "modes", "kl"), [(Grid, 25, 0.0048), (Ring, 8, 0.0014)])
@@ -36,3 +37,22 @@ def test_a_mode_wants_a_sample_within_three_deviations() -> None:
     centres = torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     points = torch.tensor([[0.29, 0.0], [4.31, 0.0]])
     assert measure(points, centres, 0.1) == {"modes": 1, "high_quality": 0.5, "kl": pytest.approx(0, abs=1e-9)}
+
+
+class Reading(Classifier):
+    """Reads a channel's class from its first pixel."""
+
+    def predict(self, images: torch.Tensor, batch: int = 256) -> torch.Tensor:
+        return torch.eye(10)[images[:, 0, 0, 0].add(1).mul(4.5).round().long()]
+
+
+def test_a_perfect_sampler_of_stacked_digits_scores_as_published() -> None:
+    def perfect(start: int, count: int) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(start)
+        digits = torch.randint(10, (count, 3, 1, 1), generator=generator)
+        return {"image": (digits / 4.5 - 1).expand(count, 3, 8, 8)}
+
+    found = stacked(perfect, 26_000, Reading(1, 10, 8))
+    assert found == {"modes": 1000, "kl": pytest.approx(0.0192, abs=0.002)}  # (1000 - 1) / (2 * 26000)
+    one = stacked(lambda start, count: {"image": torch.ones(count, 3, 8, 8)}, 300, Reading(1, 10, 8))
+    assert one == {"modes": 1, "kl": pytest.approx(math.log(1000))}

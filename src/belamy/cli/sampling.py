@@ -6,10 +6,12 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
 from belamy.cli.display import console
@@ -26,8 +28,9 @@ GRID = 4096
 
 
 def write_samples(
-    source: str, n: int, seed: int, name: str | None, truncation: float | None, out: Path, device: str, quiet: bool
-) -> int:
+    source: str, n: int, seed: int, name: str | None, attributes: str | None, truncation: float | None, out: Path,
+    device: str, quiet: bool,
+) -> int:  # fmt: skip
     """Writes ``n`` samples to a ``.npz``, a ``.png`` grid, or a folder of PNGs; returns how many."""
     if out.suffix not in ("", ".png", ".npz"):
         raise UserError(f"--out {out} should be a folder, a .png or a .npz")
@@ -40,7 +43,11 @@ def write_samples(
         raise UserError(f"{model.codec.plural} do not go into a folder of pictures: --out x.npz, or a .png to look at")
     if name is not None:
         model.codec.index(name)
-    batches: Iterator[Batch] = model.batches(n, seed, name, truncation)
+    traits = None
+    if attributes is not None:
+        traits = [trait for trait in map(str.strip, attributes.split(",")) if trait]
+        model.codec.flags(traits)
+    batches: Iterator[Batch] = model.batches(n, seed, name, truncation, attributes=traits)
     shown = track(
         batches, "sampling", total=-(-n // CHUNK), console=console, disable=quiet or not console.is_terminal
     )
@@ -70,9 +77,9 @@ def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
 def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     """``images`` uint8 [N, H, W, C], or ``points`` float32 [N, D], is streamed into the file.
 
-    ``labels`` int64 [N] follow where there are classes.
+    ``labels`` int64 [N] and ``attributes`` uint8 [N, A] follow where there are classes and attributes.
     """
-    labels = []
+    asked: dict[str, list[NDArray[Any]]] = {"labels": [], "attributes": []}
     with whole_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
         with file.open(f"{model.codec.plural}.npy", "w", force_zip64=True) as entry:
             for index, batch in enumerate(batches):
@@ -81,11 +88,15 @@ def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
                     _header(entry, (n, *rows.shape[1:]), rows.dtype.str)
                 entry.write(rows.tobytes())
                 if "class" in batch:
-                    labels.append(batch["class"].cpu().numpy().astype("<i8"))
-        if labels:
-            with file.open("labels.npy", "w") as entry:
-                _header(entry, (n,), "<i8")
-                entry.write(np.concatenate(labels).tobytes())
+                    asked["labels"].append(batch["class"].cpu().numpy().astype("<i8"))
+                if "attributes" in batch:
+                    asked["attributes"].append(batch["attributes"].cpu().numpy().astype("u1"))
+        for name, parts in asked.items():
+            if parts:
+                whole = np.concatenate(parts)
+                with file.open(f"{name}.npy", "w") as entry:
+                    _header(entry, whole.shape, whole.dtype.str)
+                    entry.write(whole.tobytes())
 
 
 def _header(entry: Any, shape: tuple[int, ...], kind: str) -> None:
@@ -93,19 +104,22 @@ def _header(entry: Any, shape: tuple[int, ...], kind: str) -> None:
 
 
 def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
-    """PNGs by number, and ``metadata.jsonl`` with their classes: a folder that can be trained on again."""
+    """PNGs by number, and ``metadata.jsonl`` of what they should show: a folder that can be trained on again."""
     existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)
     digits, number = max(6, len(str(n - 1))), 0
-    classes = model.facts.get("classes") or []
+    classes, attributes = model.facts.get("classes") or [], model.codec.attributes
     try:
         with (out / "metadata.jsonl").open("w", encoding="utf-8") as lines:
             for batch in batches:
                 labels = batch["class"].tolist() if "class" in batch else None
+                traits = batch["attributes"].tolist() if "attributes" in batch else None
                 for row, picture in enumerate(to_uint8(batch["image"])):
                     name = f"{number:0{digits}d}.png"
                     to_pil(picture).save(out / name)
-                    kind = {"label": classes[labels[row]]} if labels is not None else {}
+                    kind: dict[str, Any] = {"label": classes[labels[row]]} if labels is not None else {}
+                    if traits is not None:
+                        kind["attributes"] = list(compress(attributes, traits[row]))
                     lines.write(json.dumps({"file_name": name, **kind}) + "\n")
                     number += 1
     except BaseException:

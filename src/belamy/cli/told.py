@@ -22,6 +22,9 @@ def data(found: dict[str, Any]) -> Iterator[str]:
     if found["classes"]:
         counts = listing([f"{name} ({count:,})" for name, count in found["classes"].items()])
         yield f"{len(found['classes'])} classes: {counts}"
+    if found["attributes"]:
+        counts = listing([f"{name} ({count:,})" for name, count in found["attributes"].items()])
+        yield f"{len(found['attributes'])} attributes: {counts}"
     yield f"{found['training']:,} for training, {found['heldout']:,} held out"
     if found["duplicates"]:
         yield f"{found['duplicates']:,} duplicates"

@@ -9,14 +9,15 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from belamy.data import columns
+from belamy.data.attributes import attributes
 from belamy.data.decode import SUFFIXES
-from belamy.data.shelf import Item, Opener, PictureError, Shelf, halves
+from belamy.data.shelf import Item, Opener, PictureError, Shelf, halves, natural
 from belamy.errors import UserError, nearest
 
 KNOWN = "a folder of pictures, a .zip of one, a .parquet, an .npz, or the name of a Hugging Face dataset"
@@ -139,7 +140,7 @@ def _zip(path: Path) -> Shelf:
     shelf = _tree(names, member)
     refused = [Item(name, None, None) for name in unsafe]
     outside = partial(_refuse, "its name leads out of the archive")
-    return Shelf(shelf.items + refused, lambda: [*shelf.openers(), *[outside] * len(refused)])
+    return replace(shelf, items=shelf.items + refused, openers=lambda: [*shelf.openers(), *[outside] * len(refused)])
 
 
 def _refuse(why: str) -> Any:
@@ -151,9 +152,11 @@ def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
     lists = {name: _read(name, member) for name in names if posixpath.basename(name) in LISTS}
     pictures = [name for name in names if name not in lists]
     present = set(pictures)
-    labels: dict[str, str | None] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name, text in lists.items():
-        labels.update(_listed(name, text))
+        rows.update(_listed(name, text))
+    labels = {name: row["label"] for name, row in rows.items()}
+    had = attributes(rows)
     folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
     inner = [name[len(folder) :].lstrip("/") for name in pictures]  # a folder around everything says nothing
     sides = halves({name.split("/")[0] for name in inner if "/" in name})
@@ -167,16 +170,17 @@ def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
             if side is None:
                 return None
             folders = folders[1:]
-        return Item(name, next(iter(folders), None) if by_folder else labels.get(name), side)
+        label = next(iter(folders), None) if by_folder else labels.get(name)
+        return Item(name, label, side, had.get(name))
 
     items = [entry for entry in map(item, pictures, inner) if entry]
-    items += [Item(name, label, None) for name, label in labels.items() if name not in present]
+    items += [Item(name, label, None, had.get(name)) for name, label in labels.items() if name not in present]
 
     def openers() -> Iterable[Opener]:
         absent = partial(_refuse, "listed, but not there")
         return (partial(member, entry.name) if entry.name in present else absent for entry in items)
 
-    return Shelf(items, openers)
+    return Shelf(items, openers, attributes=sorted({name for own in had.values() for name in own}, key=natural))
 
 
 def _read(name: str, member: Callable[[str], BinaryIO]) -> bytes:
@@ -187,17 +191,21 @@ def _read(name: str, member: Callable[[str], BinaryIO]) -> bytes:
         raise UserError(f"cannot read {name}: {error}") from None
 
 
-def _listed(name: str, text: bytes) -> dict[str, str | None]:
-    """Picture names and classes from a ``metadata.jsonl``, or from StyleGAN's ``dataset.json``."""
+def _listed(name: str, text: bytes) -> dict[str, dict[str, Any]]:
+    """Picture names, each with its "label", from StyleGAN's ``dataset.json``; with all its row, from metadata.jsonl."""
     folder = posixpath.dirname(name)
     try:
         if name.endswith(".jsonl"):
             rows = [json.loads(line) for line in text.decode().splitlines() if line.strip()]
-            pairs = [(row["file_name"], row.get("label", row.get("class"))) for row in rows]
+            pairs = [(row["file_name"], {**row, "label": row.get("label", row.get("class"))}) for row in rows]
         else:
             content = json.loads(text)
-            pairs = (content.get("labels") if isinstance(content, dict) else None) or []
-        return {posixpath.normpath(posixpath.join(folder, file)): _text(label) for file, label in pairs}
+            labels = (content.get("labels") if isinstance(content, dict) else None) or []
+            pairs = [(file, {"label": label}) for file, label in labels]
+        return {
+            posixpath.normpath(posixpath.join(folder, file)): {**row, "label": _text(row["label"])}
+            for file, row in pairs
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         form = '{"file_name": "a.png", "label": "cat"} a line' if name.endswith("l") else '{"labels": [["a.png", 3]]}'
         raise UserError(f"{name} is not understood ({type(error).__name__}: {error}); it should read {form}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from belamy.data.files import find
 from belamy.data.pack import Pack, packed, read, survey, tolerate
 from belamy.data.pictures import Pictures
 from belamy.data.shelf import PictureError
-from belamy.errors import UserError
+from belamy.errors import UserError, nearest
 
 CHANNELS = {"grey": 1, "colour": 3, "alpha": 4}
 
@@ -21,8 +21,9 @@ class Images(Pictures):
     """The pictures at ``path``, decoded once and kept beside them, a tenth of them held out.
 
     ``resolution`` (pixels, a multiple of 4) and ``channels`` (1, 3 or 4) follow the data where they are not given;
-    ``classes=False`` ignores its classes; up to a share ``bad_limit`` of unreadable pictures is skipped. Raises
-    UserError for what cannot be read, or is no clear choice.
+    ``classes=False`` ignores its classes; ``attributes`` chooses among its attributes, all of them by default; up to
+    a share ``bad_limit`` of unreadable pictures is skipped. Raises UserError for what cannot be read, is not there,
+    or is no clear choice.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Images(Pictures):
         resize: Resize = "crop",
         flip: bool = False,
         classes: bool = True,
+        attributes: Sequence[str] | None = None,
         bad_limit: float = 0.05,
         seed: int = 0,
     ) -> None:
@@ -46,11 +48,11 @@ class Images(Pictures):
         pack = packed(place, resolution, channels, resize)
         tolerate(path, pack.index["bad"], pack.index["count"], bad_limit)
         names = pack.index["classes"] if classes else None
-        _check_pack(path, pack, names is not None)
+        chosen = _chosen(path, pack.index["attributes"], attributes)
+        _check_pack(path, pack, names is not None, bool(chosen))
         self._pack = pack
-        ordered = np.sort(pack.hashes.view("V16")[:, 0])
-        fingerprint = hashlib.blake2b(ordered.tobytes(), digest_size=16).hexdigest()
-        super().__init__(pack.pixels, pack.heldout, pack.labels, names, fingerprint, flip, seed)
+        flags = pack.attributes[:, [pack.index["attributes"].index(name) for name in chosen]] if chosen else None
+        super().__init__(pack.pixels, pack.heldout, pack.labels, names, pack.fingerprint, flip, seed, flags, chosen)
         self.facts["resize"] = resize
 
     @property
@@ -60,7 +62,7 @@ class Images(Pictures):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What was found, as plain JSON; ``classes`` counts all readable pictures, on both sides."""
+        """What was found, as plain JSON; ``classes`` and ``attributes`` count all readable pictures, on both sides."""
         pack, facts = self._pack, self.facts
         digests = pack.hashes.view("V16")[:, 0]
         sizes = sorted((size for size, _ in pack.index["sizes"]), key=_area)
@@ -76,6 +78,7 @@ class Images(Pictures):
             },
             "kinds": pack.index["kinds"],
             "classes": dict(zip(facts["classes"], counts, strict=True)) if counts else None,
+            "attributes": dict(zip(pack.index["attributes"], (pack.attributes > 0).sum(0).tolist(), strict=True)),
             "duplicates": len(digests) - len(np.unique(digests)),
             "in_both_parts": int(np.isin(digests[~pack.heldout], digests[pack.heldout]).sum()),
             "training": facts["count"],
@@ -108,7 +111,16 @@ def _channels(path: str, kinds: dict[str, int]) -> int:
     return CHANNELS[next(iter(kinds))]
 
 
-def _check_pack(path: str, pack: Pack, classes: bool) -> None:
+def _chosen(path: str, there: list[str], wanted: Sequence[str] | None) -> list[str]:
+    """The attributes to learn: those ``wanted``, or all that are ``there``."""
+    for name in wanted or ():
+        if name not in there:
+            known = nearest(name, there) or (f"; it has {', '.join(there[:12])}" if there else "")
+            raise UserError(f"{path} has no attribute {name!r}{known or ', for its metadata tell none'}")
+    return there if wanted is None else list(dict.fromkeys(wanted))
+
+
+def _check_pack(path: str, pack: Pack, classes: bool, attributes: bool) -> None:
     count = len(pack.labels)
     if len(np.unique(pack.hashes, axis=0)) < 2:
         found = f"{count} pictures that are all the same" if count > 1 else "one readable picture"
@@ -119,6 +131,10 @@ def _check_pack(path: str, pack: Pack, classes: bool) -> None:
         lost = f"{(pack.labels < 0).sum()} of {count} pictures in {path} have no class"
         first = ", ".join(pack.index["unlabelled"])
         raise UserError(f"{lost} ({first}): give them one, or learn without: --set data.classes=false")
+    if attributes and (pack.attributes < 0).any():
+        lost = f"metadata say nothing of the attributes of {(pack.attributes[:, 0] < 0).sum()} of {count} pictures"
+        first = ", ".join(pack.index["untold"])
+        raise UserError(f"{lost} in {path} ({first}): tell them, or learn without: --set data.attributes=[]")
 
 
 def check(path: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
 import zipfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +25,7 @@ from belamy.data.files import Place
 from belamy.data.shelf import Item, Opener, PictureError, natural
 from belamy.errors import UserError
 
+ROWS = ("labels", "attributes", "hashes", "heldout")
 THREADS = min(8, os.cpu_count() or 1)
 CHUNK = 8
 
@@ -36,15 +38,23 @@ Bad = list[dict[str, str]]
 class Pack:
     """The readable pictures of a place at one size: ``pixels`` [N, C, R, R], and what belongs to each.
 
-    ``labels`` [N] are indices of ``index["classes"]``, or -1; ``hashes`` [N, 16] are of the original pixels;
-    ``heldout`` [N] is true where training must not look.
+    ``labels`` [N] are indices of ``index["classes"]``, or -1; ``attributes`` [N, A] are 1 where a picture has those
+    of ``index["attributes"]``, 0 where not, and -1 where nothing is known; ``hashes`` [N, 16] are of the original
+    pixels; ``heldout`` [N] is true where training must not look.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    attributes: NDArray[np.int8]
     hashes: NDArray[np.uint8]
     heldout: NDArray[np.bool_]
     index: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for the same pictures, in whatever order."""
+        ordered = np.sort(self.hashes.view("V16")[:, 0])
+        return hashlib.blake2b(ordered.tobytes(), digest_size=16).hexdigest()
 
 
 def read(function: Callable[[Opener], Result], openers: Iterable[Opener]) -> Iterator[Result | PictureError]:
@@ -123,9 +133,9 @@ def packed(place: Place, resolution: int, channels: int, resize: Resize) -> Pack
             _pack(place, new, resolution, channels, resize)
     try:
         with np.load(folder / "rows.npz", allow_pickle=False) as rows:
-            labels, hashes, heldout = rows["labels"], rows["hashes"], rows["heldout"]
+            labels, attributes, hashes, heldout = (rows[name] for name in ROWS)
         pixels = np.asarray(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
-        return Pack(pixels, labels, hashes, heldout, json.loads((folder / "index.json").read_text()))
+        return Pack(pixels, labels, attributes, hashes, heldout, json.loads((folder / "index.json").read_text()))
     except (OSError, ValueError, LookupError, zipfile.BadZipFile):
         raise UserError(
             f"the decoded pictures in {folder} are damaged; delete that folder, and they are made anew"
@@ -167,14 +177,21 @@ def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Re
     np.savez(
         folder / "rows.npz",
         labels=np.array([numbers.get(item.label or "", -1) for item in good], np.int64),
+        attributes=np.array([_flags(item, shelf.attributes) for item in good], np.int8),
         hashes=digests,
         heldout=_split(digests, [item.heldout for item in good]),
     )
     unlabelled = [item.name for item in good if item.label is None]
+    untold = [item.name for item in good if item.attributes is None]
     index = {"count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None}
-    index |= {"sizes": sizes.most_common(), "kinds": dict(kinds), "unlabelled": unlabelled[:3]}
+    index |= {"attributes": list(shelf.attributes), "unlabelled": unlabelled[:3], "untold": untold[:3]}
+    index |= {"sizes": sizes.most_common(), "kinds": dict(kinds)}
     index["parts"] = all(item.heldout is not None for item in good)
     (folder / "index.json").write_text(json.dumps(index))
+
+
+def _flags(item: Item, names: Sequence[str]) -> list[int]:
+    return [-1 if item.attributes is None else int(name in item.attributes) for name in names]
 
 
 def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +14,16 @@ from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
 
+COMBINATIONS = 1000
+"""Of class and attributes, that a model keeps at most."""
+
 
 class Pictures(Source):
-    """Rows ``{"image": float32 [B, C, R, R] in [-1, 1], "class": int64 [B]}``; no "class" where there are no classes.
+    """Rows ``{"image": float32 [B, C, R, R] in [-1, 1], "class": int64 [B], "attributes": float32 [B, A] of 0 and 1}``.
 
-    ``pixels`` is uint8 [N, C, R, R], ``heldout`` bool [N], ``labels`` int64 [N] into ``classes``. With ``flip``,
-    half of the rows are mirrored; held-out rows never are.
+    ``pixels`` is uint8 [N, C, R, R], ``heldout`` bool [N], ``labels`` int64 [N] into ``classes``, ``flags`` int8
+    [N, A] of the ``attributes``. Where there are no classes, rows have no "class"; the same of attributes. With
+    ``flip``, half of the rows are mirrored; held-out rows never are.
     """
 
     def __init__(
@@ -30,10 +35,13 @@ class Pictures(Source):
         fingerprint: str,
         flip: bool = False,
         seed: int = 0,
+        flags: NDArray[np.int8] | None = None,
+        attributes: list[str] | None = None,
     ) -> None:
         self.seed = seed
-        self._pixels, self._labels, self._flip = pixels, labels, flip
+        self._pixels, self._labels, self._flags, self._flip = pixels, labels, flags, flip
         self._rows, self._others = np.flatnonzero(~heldout), np.flatnonzero(heldout)
+        kinds = labels if classes else np.zeros_like(labels)
         counts = np.bincount(labels[self._rows], minlength=len(classes)).tolist() if classes else None
         self.facts = {
             "kind": "images",
@@ -41,6 +49,8 @@ class Pictures(Source):
             "channels": pixels.shape[1],
             "classes": classes,
             "class_counts": counts,
+            "attributes": attributes or None,
+            "attribute_counts": None if flags is None else _combinations(kinds[self._rows], flags[self._rows]),
             "count": len(self._rows),
             "heldout": len(self._others),
             "fingerprint": fingerprint,
@@ -81,6 +91,13 @@ class Pictures(Source):
         other.facts = {**self.facts, "classes": classes if names else None, "count": len(self._pixels), "heldout": 0}
         return other
 
+    def padded(self, border: int) -> Pictures:
+        """The same rows with so many black pixels on each side."""
+        other = copy.copy(self)
+        other._pixels = np.pad(self._pixels, ((0, 0), (0, 0), (border, border), (border, border)))
+        other.facts = {**self.facts, "resolution": other._pixels.shape[-1]}
+        return other
+
     def _batch(self, indices: NDArray[np.int64], mirrored: NDArray[np.bool_] | None) -> Batch:
         own = self._rows[indices]
         pixels = self._pixels[own]
@@ -89,4 +106,22 @@ class Pictures(Source):
         batch = {"image": torch.from_numpy(pixels).float().div_(127.5).sub_(1)}
         if self.facts["classes"]:
             batch["class"] = torch.from_numpy(self._labels[own])
+        if self._flags is not None:
+            batch["attributes"] = torch.from_numpy(self._flags[own]).float()
         return batch
+
+
+def _combinations(kinds: NDArray[np.int64], flags: NDArray[np.int8]) -> list[list[Any]]:
+    """How many of ``kinds`` [N] and ``flags`` [N, A] are alike: ``[kind, "0110", count]``, the commonest first.
+
+    Where there are more than COMBINATIONS of them, so many pictures drawn at random stand for all.
+    """
+    table = np.column_stack([kinds, flags])
+    found, counts = np.unique(table, axis=0, return_counts=True)
+    if len(found) > COMBINATIONS:
+        drawn = np.random.default_rng(0).choice(len(table), COMBINATIONS, replace=False)
+        found, counts = np.unique(table[drawn], axis=0, return_counts=True)
+    return [
+        [int(found[row, 0]), "".join(map(str, found[row, 1:])), int(counts[row])]
+        for row in np.argsort(-counts, kind="stable")
+    ]

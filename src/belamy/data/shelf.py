@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
@@ -22,20 +22,28 @@ class PictureError(Exception):
 
 
 class Item(NamedTuple):
-    """One picture: the name to call it by, its class, and its side (None: the hash of its content decides)."""
+    """One picture: the name to call it by, its class, its side (None: the hash of its content decides), its attributes.
+
+    ``attributes`` are the names of those that it has; None where nothing is said of them.
+    """
 
     name: str
     label: str | None
     heldout: bool | None
+    attributes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Pictures in a fixed order. ``classes`` names them in an order of the data's own; None: natural order."""
+    """Pictures in a fixed order. ``classes`` names them in an order of the data's own; None: natural order.
+
+    ``attributes`` are the names of all that a picture may have or not.
+    """
 
     items: list[Item]
     openers: Callable[[], Iterable[Opener]]
     classes: list[str] | None = None
+    attributes: Sequence[str] = ()
 
 
 def halves(words: Iterable[str]) -> dict[str, bool]:

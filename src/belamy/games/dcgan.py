@@ -1,4 +1,4 @@
-"""DCGAN (Radford et al., 2016), as PyTorch's tutorial plays it at 64x64, or TensorFlow's at 28x28."""
+"""DCGAN (Radford et al., 2016), as PyTorch's tutorial plays it at 64x64, or TensorFlow's at 28x28, or penalised."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
-from belamy.networks.dcgan import Discriminator, Generator, SmallDiscriminator, SmallGenerator
+from belamy.networks.dcgan import Discriminator, Generator, PlainDiscriminator, SmallDiscriminator, SmallGenerator
 
 DROPPED = 0.3
+FORMS = ("pytorch", "tensorflow", "plain")
 
 
 class DCGAN(Duel):
     """Pictures [B, ``channels``, R, R]. ``form`` is ``pytorch`` or ``tensorflow``: whose tutorial it follows.
 
+    Or it is ``plain``: PyTorch's generator and a discriminator without batch norm, which has no place under penalties.
     ``width`` is the channels of the largest maps. Networks that normalise by the batch look at all of it.
     """
 
@@ -30,13 +32,17 @@ class DCGAN(Duel):
         **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
-        if form not in ("pytorch", "tensorflow"):
-            raise ValueError(f"form {form!r} should be 'pytorch' or 'tensorflow'")
+        if form not in FORMS:
+            raise ValueError(f"form {form!r} should be 'pytorch', 'tensorflow' or 'plain'")
         if resolution % 4 or resolution < 8:
             raise ValueError(f"it makes pictures of a multiple of 4 pixels from 8 on, not {resolution}")
-        small = form == "tensorflow"
+        small, seen = form == "tensorflow", channels * self.pack
         self.generator = (SmallGenerator if small else Generator)(channels, resolution, latent, width)
-        self.discriminator = (SmallDiscriminator if small else Discriminator)(channels * self.pack, resolution, width)
+        self.discriminator: nn.Module
+        if form == "plain":
+            self.discriminator = PlainDiscriminator(seen, resolution, width, offset=not self.loss.pairs)
+        else:
+            self.discriminator = (SmallDiscriminator if small else Discriminator)(seen, resolution, width)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         fake: Tensor = self.generator(rng.normal(self.latent)).float()

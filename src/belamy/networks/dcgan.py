@@ -1,12 +1,15 @@
-"""The networks of DCGAN (Radford et al., 2016), as PyTorch's and TensorFlow's tutorials have them."""
+"""The networks of DCGAN (Radford et al., 2016), as two tutorials have them, and without batch norm for penalties."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from belamy.ops.convolution import conv2d
 from belamy.ops.processes import mean_over_processes
 
 
@@ -70,6 +73,45 @@ class Discriminator(nn.Sequential):
         last = nn.Conv2d(width * 2 ** (count - 1), 1, resolution >> count, bias=False)
         super().__init__(*layers, last, nn.Flatten(0))
         self.apply(_first_weights)
+
+
+class Reader(nn.Module):
+    """Pictures [B, ``channels``, R, R] to ``hidden`` numbers [B, ``hidden``], by the discriminator's convolutions.
+
+    Nothing is normalised, so each picture is read by itself, as gradient penalties want it.
+    """
+
+    def __init__(self, channels: int, resolution: int, width: int, hidden: int) -> None:
+        super().__init__()
+        count = levels(resolution)
+        widths = [channels, *(width * 2**level for level in range(count))]
+        self.filters = nn.ParameterList(torch.empty(after, before, 4, 4) for before, after in pairwise(widths))
+        self.biases = nn.ParameterList(torch.zeros(after) for after in widths[1:])
+        self.gather = nn.Linear(widths[-1] * (resolution >> count) ** 2, hidden)
+        for weight in [*self.filters, self.gather.weight]:
+            nn.init.kaiming_normal_(weight, 0.2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = images.contiguous(memory_format=torch.channels_last)
+        for weight, bias in zip(self.filters, self.biases, strict=True):
+            maps = F.leaky_relu(conv2d(maps, weight, bias, stride=2, padding=1), 0.2)
+        with torch.autocast(images.device.type, enabled=False):
+            return F.leaky_relu(self.gather(maps.float().flatten(1)), 0.2)
+
+
+class PlainDiscriminator(nn.Module):
+    """Pictures to logits [B], each by itself. ``offset``: whether the logit has a bias."""
+
+    def __init__(self, channels: int, resolution: int, width: int, hidden: int = 256, offset: bool = True) -> None:
+        super().__init__()
+        self.read = Reader(channels, resolution, width, hidden)
+        self.logit = nn.Linear(hidden, 1, bias=offset)
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen = self.read(images)
+        with torch.autocast(images.device.type, enabled=False):
+            logits: Tensor = self.logit(seen)[:, 0]
+        return logits
 
 
 def _first_weights(layer: nn.Module) -> None:

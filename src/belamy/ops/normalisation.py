@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from belamy.ops.penalties import squared_gradients
 
+Others = TypeVar("Others")
 
-def gradient_normalised(judge: Callable[[Sequence[Tensor]], Tensor], sets: Sequence[Tensor]) -> Tensor:
+
+def gradient_normalised(
+    judge: Callable[[Sequence[Tensor]], tuple[Tensor, Others]], sets: Sequence[Tensor]
+) -> tuple[Tensor, Others]:
     """Logits f over |gradient of f| + |f|, so between -1 and 1, with slopes of 1 at most (Wu et al., 2021, eq. 9).
 
-    ``judge`` takes sets of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone.
+    ``judge`` takes sets of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone, and
+    to whatever else comes of the same pass.
     """
     with torch.enable_grad():
         sets = [samples if samples.requires_grad else samples.detach().requires_grad_() for samples in sets]
-        logits = judge(sets)
+        logits, others = judge(sets)
         norms = torch.cat(squared_gradients(logits, *sets)).clamp(min=1e-12).sqrt()
-    return logits / (norms + logits.abs())
+    return logits / (norms + logits.abs()), others
 
 
 def stretched(weight: Tensor, direction: Tensor) -> Tensor:

@@ -86,6 +86,8 @@ def data_in_words(facts: Mapping[str, Any]) -> str:
         words += f" of {sides[1]:.0f} × {sides[0]:.0f} pixels"
     if classes := class_count(facts):
         words += f" in {classes:,} classes"
+    if attributes := facts.get("attributes"):
+        words += f" with {len(attributes):,} attribute{'s'[: len(attributes) - 1]}"
     return words if pictures or math.isfinite(count) else ""
 
 
