@@ -12,10 +12,10 @@ from belamy.chance import Chance
 from belamy.errors import nearest
 from belamy.game import Batch, Game, Score, Turn
 from belamy.ops.adversarial import LOSSES
-from belamy.ops.penalties import dragan, finite_difference, gradient_penalty, lecam, squared_gradients
+from belamy.ops.penalties import dragan, drift, finite_difference, gradient_penalty, lecam, squared_gradients
 from belamy.ops.schedule import cosine
 
-PENALTIES = ("r1", "r2", "r1-finite", "r2-finite", "wgan-gp", "dragan", "lecam")
+PENALTIES = ("r1", "r2", "r1-finite", "r2-finite", "wgan-gp", "dragan", "lecam", "drift")
 STEP = 0.01  # of finite differences
 
 
@@ -103,6 +103,8 @@ class Duel(Game):
             costs["dragan"] = dragan(judge, real.detach(), rng.uniform(*real.shape[1:]), rng.uniform(1))
         if "lecam" in self.penalties:
             costs["lecam"] = lecam(*logits.chunk(2), *self.anchors.unbind())
+        if "drift" in self.penalties:
+            costs["drift"] = drift(logits.chunk(2)[0])
         return costs
 
     def observe(self, seen: Mapping[str, float]) -> None:

@@ -58,3 +58,8 @@ def finite_difference(logits: Tensor, moved: Tensor, step: float) -> Tensor:
 def lecam(real: Tensor, fake: Tensor, real_mean: Tensor, fake_mean: Tensor) -> Tensor:
     """Logits [B] drawn towards the other side's running mean (Tseng et al., 2021, eq. 4)."""
     return (real - fake_mean).square().mean() + (fake - real_mean).square().mean()
+
+
+def drift(real: Tensor) -> Tensor:
+    """Mean of squared logits [B] of real samples, which keeps a Wasserstein critic near 0 (Karras et al., 2018)."""
+    return real.square().mean()
