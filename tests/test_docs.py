@@ -22,7 +22,9 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.games.fastgan import FastGAN
 from belamy.games.gan import GAN
+from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +106,7 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), [
     ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images), ("The game of `gan`", GAN),
+    ("The game of `progressive`", Progressive), ("The game of `fastgan`", FastGAN),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)

@@ -28,7 +28,7 @@ class FastGAN(Duel):
     rowwise = False
 
     def __init__(
-        self, resolution: int, channels: int, latent: int = 256, width: int = 16, reconstruction: float = 1.0,
+        self, resolution: int, channels: int, latent: int = 256, width: int = 8, reconstruction: float = 1.0,
         augment: float = 1.0, shift: float = 0.125, cut: float = 0.0, colour: float = 0.5,
     ) -> None:  # fmt: skip
         super().__init__(latent, "hinge")

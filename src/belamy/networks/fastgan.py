@@ -5,11 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import BatchNorm
 from belamy.ops.resample import double_convolved
+
+
+def gated(maps: Tensor) -> Tensor:
+    """A gated linear unit: [B, 2C, H, W] -> [B, C, H, W]. The backward of torch's own leaves channels_last."""
+    values, gates = maps.chunk(2, 1)
+    return values * gates.sigmoid()
 
 
 class Rise(nn.Module):
@@ -21,7 +26,7 @@ class Rise(nn.Module):
         self.norm = BatchNorm(2 * after)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return F.glu(self.norm(double_convolved(maps, self.weight)), dim=1)
+        return gated(self.norm(double_convolved(maps, self.weight)))
 
 
 class Excitation(nn.Sequential):
@@ -45,7 +50,7 @@ class Generator(nn.Module):
         sizes = [4 * 2**floor for floor in range(doublings + 1)]
         widths = [max(4, width * (64 if size < 64 else 128) // size) for size in sizes]
         self.reach = min(4, doublings)
-        self.begin = nn.ConvTranspose2d(latent, 2 * widths[0], 4, bias=False)
+        self.begin = nn.Linear(latent, 2 * widths[0] * 16, bias=False)
         self.norm = BatchNorm(2 * widths[0])
         self.floors = nn.ModuleList(Rise(*pair) for pair in pairwise(widths))
         far = zip(widths, widths[self.reach :], strict=False)
@@ -54,7 +59,8 @@ class Generator(nn.Module):
         self.apply(_first_weights)
 
     def forward(self, latent: Tensor) -> Tensor:
-        floors = [F.glu(self.norm(self.begin(latent[:, :, None, None])), dim=1)]
+        maps = self.begin(latent).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
+        floors = [gated(self.norm(maps))]
         for index, rise in enumerate(self.floors, 1):
             maps = rise(floors[-1])
             if (low := index - self.reach) >= 0:
@@ -129,7 +135,7 @@ def _drawer(before: int, size: int, side: int, channels: int, width: int) -> nn.
 
 
 def _first_weights(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+    if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.normal_(layer.weight, 0.0, 0.02)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 
 def doublings(resolution: int, base: int, least: int = 1) -> int:
-    """How often ``base`` is doubled to ``resolution``; ValueError names the nearest size where that is not whole."""
-    count = max(least, round(math.log2(max(resolution, 1) / base)))
+    """How often ``base`` is doubled to ``resolution``; ValueError names the nearest size that works."""
+    count = max(least, (resolution // base).bit_length() - 1)
     if base * 2**count != resolution:
         sizes = ", ".join(str(base * 2**more) for more in range(least, least + 3))
-        near = base * 2**count
+        near = min((base * 2**count, base * 2 ** (count + 1)), key=lambda size: abs(size - resolution))
         raise ValueError(f"it makes pictures of {sizes}, ... pixels, not {resolution}: --set game.resolution={near}")
     return count
