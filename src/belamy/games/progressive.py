@@ -83,5 +83,5 @@ class Progressive(Duel):
 
 
 def default_widths(top: int) -> list[int]:
-    """Channels from 4x4 upwards: 128 up to 8x8, then half as many whenever the size doubles, but 32 at least."""
-    return [max(32, min(128, 256 // 2**floor)) for floor in range(top + 1)]
+    """Channels from 4x4 upwards: 64 up to 16x16, then half as many whenever the size doubles, but 16 at least."""
+    return [max(16, min(64, 256 // 2**floor)) for floor in range(top + 1)]
