@@ -34,7 +34,7 @@ def test_each_turn_moves_its_player_alone(recipe: Recipe) -> None:
         turn = fresh.game.turns()[index]
         fresh.game.turns = lambda turn=turn: [turn]  # type: ignore[method-assign]
         before = {key: value.clone() for key, value in fresh.game.state_dict().items()}
-        steps(fresh, 1)
+        steps(fresh, 4)
         after = fresh.game.state_dict()
         parameters = [key for key, _ in fresh.game.named_parameters()]
         moved = {key for key in parameters if not torch.equal(before[key], after[key])}

@@ -26,7 +26,9 @@ from belamy.data.stacked import Stacked
 from belamy.duel import Duel
 from belamy.games.cgan import CGAN
 from belamy.games.dcgan import DCGAN
+from belamy.games.fastgan import FastGAN
 from belamy.games.gan import GAN
+from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import PENALTIES
@@ -112,12 +114,13 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The options of every duel", Duel), ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images),
     ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN), ("The game of `cgan`", CGAN),
     ("The data of `stacked-mnist`", Stacked),
+    ("The game of `progressive`", Progressive), ("The game of `fastgan`", FastGAN),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)
     parameters.pop("latent" if kind is Duel else "seed", None)  # each game's own; the recipe's
-    if kind is not Duel and issubclass(kind, Duel):
-        assert parameters.pop("others").kind is inspect.Parameter.VAR_KEYWORD
+    if "others" in parameters:
+        assert issubclass(kind, Duel) and parameters.pop("others").kind is inspect.Parameter.VAR_KEYWORD
     agree(keys("recipes.md", section), {name: parameter.default for name, parameter in parameters.items()})
 
 

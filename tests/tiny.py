@@ -61,7 +61,9 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
         small["data.path"] = str(pictures)
-    for option, value in {"widths": [8] * (3 if from_path else 2), "width": 4, "latent": 8}.items():
+    # What grows has reached all its parameters by the fourth step.
+    growing = {"fade": 16, "stay": 0}
+    for option, value in {"widths": [8] * (3 if from_path else 2), "width": 4, "latent": 8, **growing}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(base, {**small, **options, "name": name, **settings})

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from belamy.networks.dcgan import BatchNorm, Discriminator, Generator, SmallDiscriminator, SmallGenerator
+from belamy.networks.batch import BatchNorm
+from belamy.networks.dcgan import Discriminator, Generator, SmallDiscriminator, SmallGenerator
 
 # counted from the tutorials' listings: PyTorch's for 64x64 RGB, TensorFlow's `summary()` for 28x28 grey
 COUNTS = [

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from belamy.ops.resample import downsample, upsample
+from belamy.ops.resample import convolved_halve, double, double_convolved, downsample, halve, upsample
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
 
@@ -51,6 +51,19 @@ def test_one_is_the_transpose_of_the_other() -> None:
     small, large = torch.randn(1, 3, 4, 4, dtype=torch.float64), torch.randn(1, 2, 8, 8, dtype=torch.float64)
     weight = torch.randn(3, 2, dtype=torch.float64)
     assert torch.allclose((downsample(large, weight) * small).sum() * 4, (upsample(small, weight.t()) * large).sum())
+
+
+@pytest.mark.parametrize("size", [4, 6])
+def test_plain_doubling_and_halving_beside_a_convolution(size: int) -> None:
+    maps, weight = torch.randn(2, 3, size, size, dtype=torch.float64), torch.randn(5, 3, 3, 3, dtype=torch.float64)
+    bias = torch.randn(5, dtype=torch.float64)
+    doubled = maps.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(double(maps), doubled)
+    assert torch.allclose(double_convolved(maps, weight, bias), F.conv2d(doubled, weight, bias, padding=1), atol=1e-12)
+    means = maps.unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))
+    assert torch.allclose(halve(maps), means, atol=1e-12)
+    convolved = F.conv2d(maps, weight, bias, padding=1)
+    assert torch.allclose(convolved_halve(maps, weight, bias), halve(convolved), atol=1e-12)
 
 
 def test_gradients() -> None:

@@ -69,6 +69,11 @@ def lecam(real: Tensor, fake: Tensor, real_mean: Tensor, fake_mean: Tensor) -> T
     return (real - fake_mean).square().mean() + (fake - real_mean).square().mean()
 
 
+def drift(real: Tensor) -> Tensor:
+    """Mean of squared logits [B] of real samples, which keeps a Wasserstein critic near 0 (Karras et al., 2018)."""
+    return real.square().mean()
+
+
 def consistency(logits: Tensor, altered: Tensor) -> Tensor:
     """Mean squared change of logits [B] of samples that were altered but mean the same.
 
@@ -138,6 +143,7 @@ PENALTIES: dict[str, Callable[[Trial], Tensor]] = {
         trial.anew, trial.sides[0], trial.rng.uniform(*trial.real.shape[1:]), trial.rng.uniform(1)
     ),
     "lecam": _lecam,
+    "drift": lambda trial: drift(trial.logits.chunk(2)[0]),
     "consistency": lambda trial: trial.changes[0],
     "consistency-fake": lambda trial: trial.changes[1],
 }

@@ -1,0 +1,79 @@
+"""FastGAN: its losses written out, and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from belamy.chance import Chance
+from belamy.errors import UserError
+from belamy.games.fastgan import FastGAN
+from belamy.planning import compose, plan
+from belamy.source import Source
+
+
+def chance() -> Chance:
+    return Chance(1, range(5))
+
+
+@pytest.mark.parametrize("augment", [0.0, 1.0])
+def test_the_losses_are_the_papers(augment: float) -> None:
+    torch.manual_seed(0)
+    game = FastGAN(32, 3, latent=6, width=2, reconstruction=0.5, augment=augment)
+    batch = {"image": torch.rand(5, 3, 32, 32) * 2 - 1}
+    twin = copy.deepcopy(game)
+    score = game.discriminator_loss(batch, chance())
+    fixed, rng = twin.discriminator, chance()
+    real = batch["image"] if not augment else _augmented(twin, batch["image"], rng)
+    fake = twin.imagine(batch, rng)
+    fake = fake if not augment else _augmented(twin, fake, rng)
+    fake_logits, (real_logits, maps) = fixed(fake.detach())[0], fixed(real)
+    which = rng.integers(4)
+    whole, part = fixed.redraw(maps, which)
+    told = 0.0
+    for row in range(5):
+        top, left = divmod(int(which[row]), 2)
+        wanted = real[row, :, 16 * top : 16 * top + 16, 16 * left : 16 * left + 16]
+        told += (part[row] - wanted).abs().mean().item() / 5
+        told += (whole[row] - real[row].unfold(1, 2, 2).unfold(2, 2, 2).mean((3, 4))).abs().mean().item() / 5
+    assert score.terms["reconstruction"].item() == pytest.approx(0.5 * told, rel=1e-4)
+    hinge = (1 - real_logits).clamp(min=0).mean() + (1 + fake_logits).clamp(min=0).mean()
+    assert score.terms["adversarial"].item() == pytest.approx(hinge.item(), rel=1e-4)
+    again = twin.generator_loss(batch, chance()).terms["adversarial"]
+    assert again.item() == pytest.approx(-game.judge([game.imagine(batch, chance())], batch, _after(6)).mean().item())
+
+
+def _augmented(game: FastGAN, images: torch.Tensor, rng: Chance) -> torch.Tensor:
+    from belamy.ops.augment import augment
+
+    return augment(images, rng, game.p, shift=0.125, cut=0.0, colour=0.5)
+
+
+def _after(latent: int) -> Chance:
+    """The chance of a loss that has drawn its latents."""
+    rng = chance()
+    rng.normal(latent)
+    return rng
+
+
+def test_redrawing_trains_the_maps_that_it_starts_from() -> None:
+    game = FastGAN(16, 1, latent=4, width=2)
+    score = game.discriminator_loss({"image": torch.rand(5, 1, 16, 16)}, chance())
+    score.terms["reconstruction"].backward()
+    judge = game.discriminator
+    assert judge.read[0].weight.grad.abs().sum() > 0 and judge.floors[0].long[0].weight.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in [*judge.head.parameters(), *game.generator.parameters()])
+
+
+class Pictures(Source):
+    facts = {"resolution": 48, "channels": 1}  # noqa: RUF012
+
+    def __len__(self) -> int:
+        return 10
+
+
+def test_a_size_that_it_cannot_make_is_told() -> None:
+    with pytest.raises(UserError, match=r"it makes pictures of 16, 32, 64, \.\.\. pixels, not 48: .*resolution=32$"):
+        plan(compose("fastgan"), "cpu", Pictures()).game()

@@ -1,0 +1,85 @@
+"""Progressive growing's networks: the paper's numbers, and formulas written out in loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from belamy.networks.batch import with_deviation
+from belamy.networks.progressive import Discriminator, Equalised, Generator, normalise, shown
+from belamy.ops.resample import double, halve
+
+PAPER = [512, 512, 512, 512, 256, 128, 64, 32, 16]  # to 1024x1024, table 2
+
+
+def test_the_papers_networks_have_as_many_parameters_as_it_says() -> None:
+    for network in (Generator(3, PAPER, 512), Discriminator(3, PAPER)):
+        assert round(sum(parameter.numel() for parameter in network.parameters()) / 1e6, 1) == 23.1
+
+
+@pytest.mark.parametrize(("shape", "gain"), [((300, 64, 3, 3), math.sqrt(2)), ((400, 500), 1.0)])
+def test_weights_are_drawn_from_the_unit_normal_and_used_at_hes_scale(shape: tuple[int, ...], gain: float) -> None:
+    layer = Equalised(*shape, gain=gain)
+    assert layer.weight.std().item() == pytest.approx(1, rel=0.01)
+    assert layer.scaled.std().item() == pytest.approx(gain / math.sqrt(np.prod(shape[1:])), rel=0.01)
+
+
+def test_pixel_norm() -> None:
+    maps = torch.randn(2, 5, 3, 4)
+    found = normalise(maps)
+    for row in range(2):
+        for y in range(3):
+            for x in range(4):
+                pixel = maps[row, :, y, x].numpy()
+                expected = pixel / np.sqrt(np.mean(pixel**2) + 1e-8)
+                assert np.allclose(found[row, :, y, x].numpy(), expected, atol=1e-6)
+
+
+def test_the_deviation_of_a_batch() -> None:
+    maps = torch.randn(6, 3, 2, 2)
+    found = with_deviation(maps)
+    deviations = [
+        np.std([maps[row, channel, y, x].item() for row in range(6)])
+        for channel in range(3) for y in range(2) for x in range(2)
+    ]  # fmt: skip
+    assert torch.equal(found[:, :3], maps) and found.shape == (6, 4, 2, 2)
+    assert torch.allclose(found[:, 3], torch.tensor(np.mean(deviations), dtype=torch.float32), atol=1e-6)
+
+
+def at(network: Generator, level: float, latent: Tensor) -> Tensor:
+    network.level.fill_(level)
+    return network(latent)
+
+
+def test_a_floor_fades_into_pictures() -> None:
+    torch.manual_seed(0)
+    network, latent = Generator(3, [6, 5, 4], 8).double(), torch.randn(2, 8, dtype=torch.float64)
+    small, large = at(network, 1, latent), at(network, 2, latent)
+    assert [at(network, level, latent).shape[-1] for level in (0, 0.5, 1, 1.01, 2)] == [4, 8, 8, 16, 16]
+    for share in (1e-12, 0.5, 1 - 1e-12):
+        expected = double(small) * (1 - share) + large * share
+        assert torch.allclose(at(network, 1 + share, latent), expected, atol=1e-9)
+
+
+def test_a_floor_fades_into_judgement() -> None:
+    torch.manual_seed(0)
+    network = Discriminator(3, [6, 5, 4]).double()
+    images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    assert torch.allclose(network(images, 1 + 1e-12), network(halve(images), 1), atol=1e-9)
+    assert torch.allclose(network(images, 2 - 1e-12), network(images, 2), atol=1e-9)
+    plain, read = network.floors[1](network._read(images, 2)), network._read(halve(images), 1)
+    network.floors[1].forward = lambda maps: plain / 2 + read / 2  # half of each, by hand, without a fade
+    by_hand = network(images, 2)
+    network.floors[1].forward = lambda maps: plain
+    assert torch.allclose(network(images, 1.5), by_hand, atol=1e-12)
+
+
+def test_real_pictures_fade_as_well() -> None:
+    images = torch.randn(2, 3, 16, 16)
+    assert torch.allclose(shown(images, 0)[0, 0, 1, 2], images[0, 0, 4:8, 8:12].mean())
+    assert torch.equal(shown(images, 2), images)
+    assert torch.allclose(shown(images, 1.5), (images + double(halve(images))) / 2, atol=1e-6)
