@@ -104,15 +104,26 @@ class Model:
                 if len(classes) != n:
                     raise UserError(f"{len(classes)} classes for {n} samples: give one, or one for each")
                 wanted = [classes[row - start] for row in padded]
-            batch = self._batch(latent, kinds, wanted, truncation)
+            batch = self.make(self._given(latent, kinds, wanted, truncation))
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
+    def given(
+        self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None, start: int = 0,
+    ) -> Batch:  # fmt: skip
+        """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from: latents, and classes if any."""
+        rows = range(start, start + n)
+        latent, kinds = (Chance(key(what, seed), rows, self.device) for what in ("sample", "class"))
+        return self._given(latent, kinds, classes, truncation)
+
     @torch.inference_mode()
-    def _batch(self, latent: Chance, kinds: Chance, classes: Any, truncation: float | None) -> Batch:
-        given = self.game.prior(len(latent), latent)
-        if truncation is not None:
-            given = self.game.truncate(given, truncation)
-        given |= self.codec.conditions(len(kinds), kinds, classes)
+    def _given(self, latent: Chance, kinds: Chance, classes: Any, truncation: float | None) -> Batch:
+        given = self.game.prior(len(latent), latent) | self.codec.conditions(len(kinds), kinds, classes)
+        return given if truncation is None else self.game.truncate(given, truncation)
+
+    @torch.inference_mode()
+    def make(self, given: Batch) -> Batch:
+        """The samples of ``given``, with their classes where there are any."""
         return {**self.game.sample(given), **{name: given[name] for name in ("class",) if name in given}}
 
     def sample(
