@@ -201,6 +201,27 @@ def test_attempt_changes_chance_and_brake_the_rate() -> None:
     assert torch.allclose(less, moved / 2, rtol=1e-4)
 
 
+def test_a_batch_in_steps_changes_with_the_examples_and_resumes_exactly() -> None:
+    sizes = {"batch": {0: 4, 8: 2, 10: 6}, "average": {"halflife": 8, "ramp": 1.0}}
+    whole, other = (engine(("critic", 1, 1), ("generator", 1, 1), **sizes) for _ in range(2))
+    states = []
+    for _ in range(5):
+        whole.step()
+        states.append(({name: value.clone() for name, value in whole.state()[0].items()}, whole.state()[1]))
+    whole.close()
+    assert [clock["examples"] for _, clock in states] == [4, 8, 10, 16, 22]
+    seen = [positions for positions, _, _ in told(whole, "critic") + told(whole, "generator")]
+    assert sorted(place for positions in seen for place in positions) == list(range(44))
+    assert [len(positions) for positions in seen] == [4, 4, 2, 6, 6] * 2
+    for tensors, clock in states[1:3]:  # on the last step before a change, and right after one
+        other.restore(tensors, clock)
+        while other.clock.examples < 22:
+            other.step()
+        assert other.clock == whole.clock
+        assert all(torch.equal(value, other.state()[0][name]) for name, value in states[-1][0].items())
+    other.close()
+
+
 def test_restoring_what_belongs_to_another_game_is_refused() -> None:
     player = engine(("generator", 1, 1))
     tensors, clock = player.state()

@@ -28,11 +28,13 @@ def test_shipped_recipes_survive_a_round_trip(name: str) -> None:
 
 def test_a_round_trip_keeps_settings_and_awkward_values() -> None:
     settings = {"game.widths": [16, 8], "optimizers.generator.rate": {"start": 1e-3, "end": 1e-7, "over": 10},
-                "data.path": "Bilder/ä: #1", "seed": 2**40, "checkpoints.every": 77}  # fmt: skip
+                "data.path": "Bilder/ä: #1", "seed": 2**40, "checkpoints.every": 77,
+                "batch": {0: 8, 100: 4}, "optimizers.discriminator.rate": {0: 0.1, 7: 0.2}}  # fmt: skip
     recipe = load("r3gan", settings)
     again = parse(yaml.safe_load(recipe.dump()))
     assert again == recipe and again.optimizers["generator"].rate == Cosine(start=1e-3, end=1e-7, over=10)
     assert again.data["path"] == "Bilder/ä: #1" and again.seed == 2**40
+    assert again.batch == {0: 8, 100: 4} and again.optimizers["discriminator"].rate == {0: 0.1, 7: 0.2}
 
 
 def test_settings_reach_deep_and_leave_the_rest() -> None:
@@ -54,6 +56,11 @@ def test_settings_reach_deep_and_leave_the_rest() -> None:
     ({"examples": "long"}, r"^examples: input should be a valid integer.*not 'long'"),
     ({"examples": 1.5}, "^examples: input should be a valid integer"),
     ({"batch": -1}, "^batch: input should be greater than 0"),
+    ({"batch": {10: 4}}, r"^batch: steps should say what holds from 0 examples on, not '\{10: 4\}'"),
+    ({"batch": {0: 4, 10: 0}}, "^batch.10: input should be greater than 0"),
+    ({"batch": {"start": 4}}, "^batch.start: input should be a valid integer"),
+    ({"optimizers.generator.rate": {0: 0.1, 10: "fast"}}, "^optimizers.generator.rate.10: input should be"),
+    ({"optimizers.generator.rate": {}}, "^optimizers.generator.rate: steps should say"),
     ({"game.widths": "wide"}, "^game.widths: .*not 'wide'$"),
     ({"game.widths": ["a"]}, "^game.widths.0: input should be a valid integer"),
     ({"optimizers.generator.beta1": 1}, "^optimizers.generator.beta1: input should be less than 1"),
@@ -174,6 +181,8 @@ def test_schedules() -> None:
     assert at(schedule, 0) == 2 and at(schedule, 100) == at(schedule, 10**6) == 1
     assert math.isclose(at(schedule, 50), 1.5) and math.isclose(at(schedule, 25), 1.5 + math.sqrt(0.125))
     assert at(Cosine(start=2.0, end=1.0, over=0), 0) == 1
+    steps = {0: 0.5, 200: 0.1, 30: 0.2}
+    assert [at(steps, examples) for examples in (0, 29, 30, 199, 200, 10**9)] == [0.5, 0.5, 0.2, 0.2, 0.1, 0.1]
     falling = [at(schedule, examples) for examples in range(0, 101, 5)]
     assert falling == sorted(falling, reverse=True)
 

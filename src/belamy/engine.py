@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -64,7 +64,9 @@ class Engine:
         self.recipe, self.source, self.device, self.precision = recipe, source, device, precision
         if recipe.micro and not game.rowwise:
             raise UserError(f"{type(game).__name__} looks at the whole batch: leave micro out, and lower batch instead")
-        self.rows = _share(recipe.batch, self.rank, self.ranks, recipe.micro)
+        for size in recipe.batch.values() if isinstance(recipe.batch, Mapping) else [recipe.batch]:
+            _share(size, self.rank, self.ranks, recipe.micro)  # what would fail in an hour is refused now
+        self.rows = slice(0)
         self.game = game.to(device)
         self.game.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = Averages(self.game)
@@ -87,23 +89,36 @@ class Engine:
             eps=plan.epsilon, weight_decay=plan.decay, fused=self.device.type in ("cpu", "cuda"),
         )  # fmt: skip
 
+    @property
+    def batch(self) -> int:
+        """Examples in the coming step, over all processes."""
+        return int(at(self.recipe.batch, self.clock.examples))
+
     def step(self) -> Step:
         """One global batch further. Raises DivergedError after too many skipped steps in a row."""
-        report = Step()
+        report, batch = Step(), self.batch
+        self._take_seats(batch)
         self.game.train()
         self.game.advance(self.clock.examples)
         for index, turn in enumerate(self.game.turns()):
             if self.clock.steps % turn.every == 0:
                 for repeat in range(turn.repeats):
                     self._play(turn, index, repeat, report)
-        self.clock.examples += self.recipe.batch
+        self.clock.examples += batch
         self.clock.steps += 1
         halflife = min(self.recipe.average.halflife, self.recipe.average.ramp * self.clock.examples)
-        self.averages.update(0.5 ** (self.recipe.batch / halflife) if halflife > 0 else 0.0)
+        self.averages.update(0.5 ** (batch / halflife) if halflife > 0 else 0.0)
         self.clock.skipped = self.clock.skipped + 1 if report.skipped else 0
         if self.clock.skipped >= self.recipe.patience:
             raise DivergedError(report.skipped[-1])
         return report
+
+    def _take_seats(self, batch: int) -> None:
+        """Settles which rows of the global batch are played here; the loader fetches ahead, so it must hear of it."""
+        rows = _share(batch, self.rank, self.ranks, self.recipe.micro)
+        if rows != self.rows:
+            self.close()
+            self.rows = rows
 
     def _play(self, turn: Turn, index: int, repeat: int, report: Step) -> None:
         with _timed(report, "data"):
@@ -154,16 +169,20 @@ class Engine:
         return dict(zip(names, values.unbind(), strict=True))
 
     def _average_gradients(self, parameters: list[nn.Parameter]) -> float:
-        """Replaces gradients by their mean over ranks, in one flat reduction; returns their norm."""
-        gradients = [value.grad if value.grad is not None else torch.zeros_like(value) for value in parameters]
+        """Replaces gradients by their mean over ranks, in one flat reduction; returns their norm.
+
+        A parameter that no rank has used is left without one: a zero would count as a step of Adam's.
+        """
         if self.ranks > 1:
-            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            gradients = [value.grad if value.grad is not None else torch.zeros_like(value) for value in parameters]
+            used = torch.tensor([float(value.grad is not None) for value in parameters]).to(gradients[0])
+            flat = torch.cat([*(gradient.flatten() for gradient in gradients), used])
             dist.all_reduce(flat)
-            pieces = (flat / self.ranks).split([gradient.numel() for gradient in gradients])
-            for value, gradient, piece in zip(parameters, gradients, pieces, strict=True):
+            *pieces, used = (flat / self.ranks).split([*(gradient.numel() for gradient in gradients), len(used)])
+            for value, gradient, piece, share in zip(parameters, gradients, pieces, used.tolist(), strict=True):
                 # Into memory laid out as the parameter is: the fused Adam pairs elements by address.
-                value.grad = gradient.copy_(piece.view(value.shape))
-        return torch.nn.utils.get_total_norm(gradients).item()
+                value.grad = gradient.copy_(piece.view(value.shape)) if share else None
+        return torch.nn.utils.get_total_norm([value.grad for value in parameters if value.grad is not None]).item()
 
     def _move(self, player: str) -> None:
         plan, optimizer = self.recipe.optimizers[player], self.optimizers[player]
@@ -184,10 +203,10 @@ class Engine:
     def _next(self) -> Batch:
         if self._loader is None:
             self._loader = Loader(
-                self.source, self.recipe.batch, self.rows, self.clock.position, pin=self.device.type == "cuda"
+                self.source, self.batch, self.rows, self.clock.position, pin=self.device.type == "cuda"
             )
         batch = next(self._loader)
-        self.clock.position += self.recipe.batch
+        self.clock.position += self.batch
         return {name: self._placed(value) for name, value in batch.items()}
 
     def _placed(self, value: Tensor) -> Tensor:

@@ -58,16 +58,21 @@ class Plan:
         return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
 
     def estimate(self, steps: int = 3) -> dict[str, Any]:
-        """A few real steps on a copy: examples per second, memory, and the seconds that the whole run will take."""
-        engine = self.engine()
+        """Real steps on a copy: examples per second, memory, and the seconds that the whole run will take.
+
+        They are played at ``steps`` moments over the run, since what grows becomes slower; each once for practice.
+        """
+        engine, seconds = self.engine(), 0.0
         try:
-            engine.step()
-            began = time.perf_counter()
-            for _ in range(steps):
-                engine.step()
-            rate = steps * self.recipe.batch / (time.perf_counter() - began)
+            for index in range(steps):
+                for _ in range(2):
+                    engine.clock.examples = (2 * index + 1) * self.recipe.examples // (2 * steps)
+                    batch, began = engine.batch, time.perf_counter()
+                    engine.step()
+                seconds += (time.perf_counter() - began) / batch
         finally:
             engine.close()
+        rate = steps / seconds
         sizes = {name: sum(p.numel() for p in player.parameters()) for name, player in engine.players.items()}
         return {
             "examples_per_second": rate, "seconds": self.recipe.examples / rate,
@@ -88,7 +93,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
     facts = _as_numbers(source.facts)
-    spec = recipes.bind(recipe.game, facts)
+    spec = recipes.bind(recipe.game, {"examples": recipe.examples, **facts})
     for name in ("resolution", "channels", "classes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, create_model
 
 from belamy.chance import key
 from belamy.errors import UserError, nearest
@@ -32,15 +32,41 @@ class Cosine(_Strict):
     over: int = Field(ge=0)
 
 
-Schedule = float | Cosine
+def _form(value: Any) -> str:
+    if isinstance(value, Mapping) and all(str(name).isdigit() for name in value):
+        return "<steps>"
+    return "<cosine>" if isinstance(value, Mapping | Cosine) else "<number>"
+
+
+def _from_the_start(steps: Mapping[int, Number]) -> Mapping[int, Number]:
+    if 0 not in steps:
+        raise ValueError("steps should say what holds from 0 examples on")
+    return steps
+
+
 Model = TypeVar("Model", bound=BaseModel)
 Built = TypeVar("Built")
+Number = TypeVar("Number", int, float)
+Rows = Annotated[int, Field(gt=0)]
+
+# Told apart by their form, so that an error is about the one that was meant.
+Schedule = Annotated[
+    Annotated[float, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
+    | Annotated[Mapping[int, float], AfterValidator(_from_the_start), Tag("<steps>")],
+    Discriminator(_form),
+]  # fmt: skip
+Size = Annotated[
+    Annotated[Rows, Tag("<number>")] | Annotated[Mapping[int, Rows], AfterValidator(_from_the_start), Tag("<steps>")],
+    Discriminator(lambda value: "<steps>" if isinstance(value, Mapping) else "<number>"),
+]
 
 
-def at(schedule: Schedule, examples: int) -> float:
+def at(schedule: float | Cosine | Mapping[int, float], examples: int) -> float:
     """The value of a schedule after so many examples."""
     if isinstance(schedule, Cosine):
         return cosine(schedule.start, schedule.end, examples, schedule.over)
+    if isinstance(schedule, Mapping):
+        return schedule[max(start for start in schedule if start <= examples)]
     return schedule
 
 
@@ -86,7 +112,7 @@ class Recipe(_Strict):
     data: dict[str, Any]
     optimizers: dict[str, Adam]
     examples: int = Field(gt=0)
-    batch: int = Field(gt=0)
+    batch: Size
     micro: int | None = Field(None, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     average: Average = Average(halflife=10_000)
@@ -160,16 +186,17 @@ def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> M
         return model.model_validate(content)
     except ValidationError as error:
         found = error.errors()
-        # A schedule may be a number or a mapping: that a mapping is no number says nothing.
-        first = next((one for one in found if (one["type"], type(one["input"])) != ("float_type", dict)), found[0])
-        path = prefix + ".".join(str(part) for part in first["loc"] if part not in ("float", "Cosine"))
+        first = found[0]
+        # In angles and brackets pydantic tells which form was meant, and that it is about a key.
+        path = prefix + ".".join(str(part) for part in first["loc"] if not str(part).startswith(("<", "[")))
         if first["type"] == "extra_forbidden":
             word = str(first["loc"][-1])
             raise UserError(f"unknown key {path}{nearest(word, _fields(model, first['loc'][:-1]))}") from None
         if first["type"] == "missing":
             raise UserError(f"{path} is missing") from None
         given = str(first["input"])
-        raise UserError(f"{path}: {first['msg'].lower()}, not {given[:60]!r}") from None
+        message = first["msg"].removeprefix("Value error, ").lower()
+        raise UserError(f"{path}: {message}, not {given[:60]!r}") from None
 
 
 def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
@@ -180,7 +207,7 @@ def _fields(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
         if inspect.isclass(kind) and issubclass(kind, BaseModel):
             model = kind
     if location and location[0] == "optimizers":
-        model = Cosine if "Cosine" in location else Adam
+        model = Cosine if "<cosine>" in location else Adam
     return list(model.model_fields)
 
 

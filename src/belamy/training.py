@@ -139,10 +139,10 @@ class Training:
         self._spent: dict[str, float] = {}
         self._last_line = (0.0, 0)
         total = self.recipe.examples
-        self.log_every = max(self.recipe.batch, min(total // 200, 5_000))
-        self.keep_every = self.recipe.checkpoints.every or max(self.recipe.batch, min(total // 20, 50_000))
+        self.log_every = max(1, min(total // 200, 5_000))
+        self.keep_every = self.recipe.checkpoints.every or max(1, min(total // 20, 50_000))
         times = self.recipe.judging.times
-        self.judge_every = max(self.recipe.batch, total // times) if times else total
+        self.judge_every = max(1, total // times) if times else total
 
     @property
     def examples(self) -> int:
@@ -199,8 +199,9 @@ class Training:
         self.best, self.seconds, self.rollbacks = state["best"], state["seconds"], state["rollbacks"]
 
     def _play(self) -> None:
-        total, batch = self.recipe.examples, self.recipe.batch
+        total = self.recipe.examples
         while self.examples < total:
+            before = self.examples
             try:
                 step = self.engine.step()
             except DivergedError as trouble:
@@ -210,12 +211,12 @@ class Training:
                 self._spent[what] = self._spent.get(what, 0.0) + seconds
             for what in step.skipped:
                 self._note("skip", f"a step was skipped: {what}")
-            if _due(self.examples, batch, self.log_every) or self.examples >= total:
+            if _due(before, self.examples, self.log_every) or self.examples >= total:
                 self._line(step)
-            if _due(self.examples, batch, self.judge_every) or self.examples >= total:
+            if _due(before, self.examples, self.judge_every) or self.examples >= total:
                 self._judge()
             # A rollback must lead back to before the trouble, so none is kept within it.
-            if (_due(self.examples, batch, self.keep_every) and not step.skipped) or self.examples >= total:
+            if (_due(before, self.examples, self.keep_every) and not step.skipped) or self.examples >= total:
                 self._keep()
             if self._told_to_stop():
                 self._stop()
@@ -376,6 +377,6 @@ def _code(number: int) -> int:
     return PREEMPTED if number == signal.SIGTERM else INTERRUPTED
 
 
-def _due(examples: int, batch: int, every: int) -> bool:
-    return examples // every != (examples - batch) // every
+def _due(before: int, now: int, every: int) -> bool:
+    return now // every != before // every
 

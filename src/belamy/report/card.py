@@ -174,6 +174,9 @@ def _cost(recipe: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     examples, seconds = number(told.get("examples")), number(told.get("seconds"))
     machine = told.get("machine") or {}
     facts = {"Examples": f"{examples:,.0f}" if examples > 0 else "", "Time": duration(seconds) if seconds > 0 else ""}
+    batch = recipe.get("batch")
+    if isinstance(batch, Mapping):
+        facts["Batch"] = ", ".join(f"{size} from {start} examples on" for start, size in batch.items())
     facts |= {key.capitalize(): str(recipe[key]) for key in ("batch", "seed") if isinstance(recipe.get(key), int)}
     facts |= {label(key): str(value) for key, value in machine.items()} if isinstance(machine, dict) else {}
     facts |= {f"Parameters, {key}": f"{value:,.0f}" for key, value in numbers(told.get("parameters")).items()}
