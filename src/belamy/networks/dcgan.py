@@ -2,36 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
-
-class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by the statistics of the global batch, whichever processes hold its rows."""
-
-    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(channels, eps, momentum)
-        self.register_buffer("num_batches_tracked", None)  # counts for a mean over all batches, which this is not
-
-    def forward(self, maps: Tensor) -> Tensor:
-        ranks = dist.get_world_size() if dist.is_initialized() else 1
-        if not self.training or ranks == 1:
-            return super().forward(maps)
-        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
-        wide = maps.float()
-        mean = all_reduce(wide.mean((0, 2, 3))) / ranks
-        centred = wide - mean[:, None, None]
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / ranks
-        count = ranks * maps[:, 0].numel()
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        normal: Tensor = (centred * scale[:, None, None] + self.bias[:, None, None]).to(maps.dtype)
-        return normal
+from belamy.networks.batch import BatchNorm
 
 
 def levels(resolution: int) -> int:
