@@ -24,6 +24,7 @@ from belamy.cli.main import app
 from belamy.data.images import Images
 from belamy.games.gan import GAN
 from belamy.games.r3gan import R3GAN
+from belamy.games.stylegan import StyleGAN
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -104,6 +105,7 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), [
     ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images), ("The game of `gan`", GAN),
+    ("The game of `stylegan`", StyleGAN),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)

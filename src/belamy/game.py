@@ -72,7 +72,7 @@ class Game(nn.Module):
         raise UserError(f"{type(self).__name__} has no truncation")
 
     def styles(self, given: Batch) -> Tensor | None:
-        """``given``'s latents as styles W+ [B, layers, D], which blend and mix; ``sample`` takes ``styles`` for latents.
+        """``given`` as styles W+ [B, layers, D], which blend and mix, and which ``sample`` takes in place of latents.
 
         None where the game has no such space.
         """

@@ -90,7 +90,6 @@ class Model:
             raise UserError(f"{n} samples were asked for; ask for one at least")
         for first in range(start, start + n, CHUNK):
             rows = range(first, min(first + CHUNK, start + n))
-            # A short chunk is filled up, since kernels may round differently for another number of rows.
             padded = [*rows, *[rows[-1]] * (CHUNK - len(rows))]
             if seeds is None:
                 latent, kinds = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
@@ -110,11 +109,19 @@ class Model:
     def given(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
         truncation: float | None = None, start: int = 0,
-    ) -> Batch:  # fmt: skip
-        """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from: latents, and classes if any."""
+    ) -> Batch:
+        """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from, to be edited before ``make``.
+
+        Latents, classes where there are any, and in place of latents ``styles`` [n, layers, D] where the game has them.
+        """  # fmt: skip
         rows = range(start, start + n)
         latent, kinds = (Chance(key(what, seed), rows, self.device) for what in ("sample", "class"))
-        return self._given(latent, kinds, classes, truncation)
+        given = self._given(latent, kinds, classes, truncation)
+        with torch.inference_mode():
+            styles = self.game.styles(given)
+        if styles is None:
+            return given
+        return {name: value for name, value in given.items() if name != "latent"} | {"styles": styles}
 
     @torch.inference_mode()
     def _given(self, latent: Chance, kinds: Chance, classes: Any, truncation: float | None) -> Batch:
@@ -123,8 +130,15 @@ class Model:
 
     @torch.inference_mode()
     def make(self, given: Batch) -> Batch:
-        """The samples of ``given``, with their classes where there are any."""
-        return {**self.game.sample(given), **{name: given[name] for name in ("class",) if name in given}}
+        """The samples [N, ...] of ``given``, with their classes where there are any; made a chunk at a time."""
+        n, made = len(next(iter(given.values()))), list[Batch]()
+        for rows in torch.arange(n, device=self.device).split(CHUNK):
+            # A short chunk is filled up, since kernels may round differently for another number of rows.
+            filled = torch.cat([rows, rows[-1:].expand(CHUNK - len(rows))])
+            samples = self.game.sample({name: value[filled] for name, value in given.items()})
+            made.append({name: value[: len(rows)] for name, value in samples.items()})
+        found = {name: torch.cat([part[name] for part in made]) for name in made[0]}
+        return found | {name: given[name] for name in ("class",) if name in given}
 
     def sample(
         self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,

@@ -21,11 +21,11 @@ from belamy.ops.penalties import squared_gradients
 class StyleGAN(Duel):
     """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
 
-    ``gamma`` weighs R1, at every ``r1_every``-th step; ``path`` the path lengths, at every ``path_every``-th (0: never).
-    A share ``mixing`` of the generated pictures takes its finer layers from a second latent. ``widths`` are channels
-    from the smallest maps upwards; by default they follow from the resolution. ``equivariant`` takes the synthesis in
-    the manner of StyleGAN3 (Karras et al., 2021), and by default no path lengths, as there. The paper's networks are
-    ``latent=512, depth=8, widths=[512] * 5 + [256, 128]`` at 256x256; these are small.
+    ``gamma`` weighs R1, at every ``r1_every``-th step, and ``path`` the path lengths, at every ``path_every``-th; 0
+    leaves them out. A share ``mixing`` of the generated pictures takes its finer layers from a second latent.
+    ``equivariant`` synthesises in the manner of StyleGAN3 (Karras et al., 2021), and by default without path lengths,
+    as there. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
+    paper's networks are ``latent=512, depth=8, widths=[512] * 5 + [256, 128]`` at 256x256; these are small.
     """
 
     rowwise = False

@@ -18,7 +18,8 @@ def sinc_matrix(inputs: int, outputs: int, factor: float) -> Tensor:
     density = min(1.0, factor)
     distance = density * (places[:, None] - torch.arange(inputs) - 0.5)
     window = torch.i0(SHAPE * (1 - (distance / REACH).square()).clamp(min=0).sqrt()) / torch.i0(torch.tensor(SHAPE))
-    return density * torch.sinc(distance) * window * (distance.abs() < REACH)
+    weights: Tensor = density * torch.sinc(distance) * window * (distance.abs() < REACH)
+    return weights
 
 
 def resampled(maps: Tensor, matrix: Tensor) -> Tensor:
