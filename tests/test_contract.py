@@ -38,7 +38,9 @@ def test_each_turn_moves_its_player_alone(recipe: Recipe) -> None:
         after = fresh.game.state_dict()
         parameters = [key for key, _ in fresh.game.named_parameters()]
         moved = {key for key in parameters if not torch.equal(before[key], after[key])}
-        assert moved == {key for key in parameters if key.startswith(f"{name}.")}
+        mine = {key for key in parameters if key.startswith(f"{name}.")}
+        # A penalty that is played now and then leaves alone what it does not feel, such as the last bias.
+        assert moved == mine if turn.every == 1 else moved and moved < mine
 
 
 def test_every_parameter_learns(recipe: Recipe) -> None:

@@ -30,6 +30,7 @@ from belamy.games.fastgan import FastGAN
 from belamy.games.gan import GAN
 from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
+from belamy.games.stylegan import StyleGAN
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import PENALTIES
 
@@ -115,6 +116,7 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN), ("The game of `cgan`", CGAN),
     ("The data of `stacked-mnist`", Stacked),
     ("The game of `progressive`", Progressive), ("The game of `fastgan`", FastGAN),
+    ("The game of `stylegan`", StyleGAN),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)

@@ -80,6 +80,13 @@ class Game(nn.Module):
         """``given`` with its latents drawn towards the typical: less variety for an ``amount`` below 1."""
         raise UserError(f"{type(self).__name__} has no truncation")
 
+    def styles(self, given: Batch) -> Tensor | None:
+        """``given`` as styles W+ [B, layers, D], which blend and mix, and which ``sample`` takes in place of latents.
+
+        None where the game has no such space.
+        """
+        return None
+
     def sample(self, given: Batch) -> Batch:
         """Samples, as a pure function of ``prior``'s latents and of conditions."""
         raise TypeError(f"{type(self).__name__} must say how to sample(given)")

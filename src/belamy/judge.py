@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from belamy.edits.smoothness import path_length
 from belamy.errors import UserError
 from belamy.evaluation import evaluate as compare
 from belamy.game import Batch
@@ -16,6 +18,9 @@ from belamy.model import Model
 from belamy.recipe import Recipe, build
 from belamy.run import Run, load
 from belamy.source import Source
+
+PATHS = 1000
+"""Paths that the perceptual path length is the mean of, unless told."""
 
 
 def evaluate(
@@ -26,23 +31,42 @@ def evaluate(
     """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
 
     ``train_data`` is what it was trained on, by default as the run's recipe says; without it the floor and the
-    memorisation test are None, with the reason. Returns what ``belamy.evaluation.evaluate`` does.
+    memorisation test are None, with the reason. ``metrics`` may name ``ppl`` as well, the perceptual path length,
+    which needs no data. Returns what ``belamy.evaluation.evaluate`` does.
     Raises UserError where there is neither data nor a run that knows its own.
     """  # fmt: skip
-    loaded = load(model, str(choose_device(device)))
-    run = Run.open(Path(model)) if (Path(model) / "recipe.yaml").is_file() else None
-    train, why = _training_data(run, loaded, train_data)
+    loaded, began = load(model, str(choose_device(device))), time.perf_counter()
+    others = metrics and [metric for metric in metrics if metric != "ppl"]
+    if others or not metrics:
+        report = _compared(Path(model), loaded, data, train_data, n, others, features, seed)
+    else:
+        report = {"metrics": {}, "n": n or PATHS, "heldout": 0, "features": features, "notes": []}
+    if metrics and "ppl" in metrics:
+        value, error = path_length(loaded, n or PATHS, seed=seed, features=features)
+        no_real = "real pictures have no latents"
+        entry = {"value": value, "stderr": error, "floor": None, "trivial": None, "features": features}
+        report["metrics"]["ppl"] = {**entry, "reason": no_real}
+    return {**report, "seconds": round(time.perf_counter() - began, 2)}
+
+
+def _compared(
+    folder: Path, model: Model, data: str | Source | None, train_data: str | Source | None, n: int | None,
+    metrics: Sequence[str] | None, features: str, seed: int,
+) -> dict[str, Any]:
+    """The metrics that want held-out pictures."""  # fmt: skip
+    run = Run.open(folder) if (folder / "recipe.yaml").is_file() else None
+    train, why = _training_data(run, model, train_data)
     if isinstance(data, Source):
         heldout: Source | None = data
     elif data is not None:
-        heldout = _unseen(data, loaded)
+        heldout = _unseen(data, model)
     else:
         heldout = train.heldout() if train is not None else None
     if heldout is None:
         raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
     report = compare(
-        generator(loaded, seed), heldout, train, n=n, metrics=metrics, features=features,
-        cache=run.path / "cache" if run else None, device=loaded.device,
+        generator(model, seed), heldout, train, n=n, metrics=metrics, features=features,
+        cache=run.path / "cache" if run else None, device=model.device,
     )  # fmt: skip
     if why:
         report["notes"].append(why)

@@ -94,12 +94,9 @@ class Model:
         """  # fmt: skip
         if n < 1:
             raise UserError(f"{n} samples were asked for; ask for one at least")
-        kinds = _each(classes, n, "classes", isinstance(classes, str | int))
-        names = [attributes] if isinstance(attributes, str) else attributes
-        traits = _each(names, n, "lists of attributes", all(isinstance(name, str) for name in names or ()))
+        kinds, traits = _asked(n, classes, attributes)
         for first in range(start, start + n, CHUNK):
             rows = range(first, min(first + CHUNK, start + n))
-            # A short chunk is filled up, since kernels may round differently for another number of rows.
             padded = [*rows, *[rows[-1]] * (CHUNK - len(rows))]
             if seeds is None:
                 latent, chance = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
@@ -109,15 +106,44 @@ class Model:
                     Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
                 )
             wanted = (asked and [asked[row - start] for row in padded] for asked in (kinds, traits))
-            batch = self._batch(latent, self.codec.conditions(chance, *wanted), truncation)
+            batch = self.make(self._given(latent, self.codec.conditions(chance, *wanted), truncation))
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
+    def given(
+        self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
+        truncation: float | None = None, start: int = 0,
+        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
+    ) -> Batch:
+        """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from, to be edited before ``make``.
+
+        Latents, classes where there are any, and in place of latents ``styles`` [n, layers, D] where the game has them.
+        """  # fmt: skip
+        rows = range(start, start + n)
+        latent, chance = (Chance(key(what, seed), rows, self.device) for what in ("sample", "class"))
+        conditions = self.codec.conditions(chance, *_asked(n, classes, attributes))
+        given = self._given(latent, conditions, truncation)
+        with torch.inference_mode():
+            styles = self.game.styles(given)
+        if styles is None:
+            return given
+        return {name: value for name, value in given.items() if name != "latent"} | {"styles": styles}
+
     @torch.inference_mode()
-    def _batch(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
-        given = self.game.prior(len(latent), latent)
-        if truncation is not None:
-            given = self.game.truncate(given, truncation)
-        return {**self.game.sample({**given, **conditions}), **conditions}
+    def _given(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
+        given = self.game.prior(len(latent), latent) | conditions
+        return given if truncation is None else self.game.truncate(given, truncation)
+
+    @torch.inference_mode()
+    def make(self, given: Batch) -> Batch:
+        """The samples [N, ...] of ``given``, with their classes where there are any; made a chunk at a time."""
+        n, made = len(next(iter(given.values()))), list[Batch]()
+        for rows in torch.arange(n, device=self.device).split(CHUNK):
+            # A short chunk is filled up, since kernels may round differently for another number of rows.
+            filled = torch.cat([rows, rows[-1:].expand(CHUNK - len(rows))])
+            samples = self.game.sample({name: value[filled] for name, value in given.items()})
+            made.append({name: value[: len(rows)] for name, value in samples.items()})
+        found = {name: torch.cat([part[name] for part in made]) for name in made[0]}
+        return found | {name: given[name] for name in ("class", "attributes") if name in given}
 
     def sample(
         self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,
@@ -217,6 +243,17 @@ def shipped_tensors(game: Game) -> dict[str, torch.Tensor]:
         for name in game.shipped
         for inner, value in game.get_submodule(name).state_dict().items()
     }
+
+
+def _asked(
+    n: int, classes: str | int | Sequence[str | int] | None, attributes: Sequence[str] | Sequence[Sequence[str]] | None
+) -> tuple[list[Any] | None, list[Any] | None]:
+    """What is asked of each of ``n`` samples: its class and its attributes."""
+    names = [attributes] if isinstance(attributes, str) else attributes
+    return (
+        _each(classes, n, "classes", isinstance(classes, str | int)),
+        _each(names, n, "lists of attributes", all(isinstance(name, str) for name in names or ())),
+    )
 
 
 def _each(asked: Sequence[Any] | str | int | None, n: int, what: str, alone: bool) -> list[Any] | None:

@@ -49,3 +49,11 @@ def classless(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
     settings = {**DIGITS, "game.widths": [4, 4, 4], "data.classes": False, "batch": 4, "examples": 8}
     folder = tmp_path_factory.mktemp("cli") / "classless"
     return train("r3gan", data=str(pictures), settings=settings, out=folder, report_to="none").path
+
+
+@pytest.fixture(scope="session")
+def styled(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+    """A finished run of StyleGAN."""
+    settings = {**DIGITS, "game.widths": [4, 4, 4], "batch": 4, "examples": 8}
+    folder = tmp_path_factory.mktemp("cli") / "styled"
+    return train("stylegan", data=str(pictures), settings=settings, out=folder, report_to="none").path

@@ -167,6 +167,40 @@ def test_attributes_from_metadata_to_samples(belamy: Belamy, tmp_path: Path) -> 
     assert not (tmp_path / "other").exists()
 
 
+def test_a_walk_to_a_film(belamy: Belamy, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deeper" / "walk.gif"
+    ended = belamy("sample", run, "--interpolate", 2, "--out", out, "--class", "7", "--json")
+    assert ended.code == 0 and ended.err == "" and json.loads(ended.out) == {"out": str(out), "frames": 50}
+    with Image.open(out) as film:
+        assert film.n_frames == 50 and film.size == (256, 256)  # type: ignore[attr-defined]
+        first = np.asarray(film.convert("L"))[16::32, 16::32]
+    sample = package.load(run).sample(1, seed=0, classes="7", output_type="np").images[0, :, :, 0]
+    assert np.abs(first.astype(int) - sample).max() <= 1
+    told = belamy("sample", run, "--interpolate", 2, "--out", tmp_path / "walk.gif")
+    assert told.code == 0 and told.out == f"50 frames in {tmp_path / 'walk.gif'}\n"
+
+
+def test_sheets_of_styles_and_of_truncation(belamy: Belamy, styled: Path, run: Path, tmp_path: Path) -> None:
+    ended = belamy("sample", styled, "--mix", "-n", 3, "--out", tmp_path / "deeper" / "mix.png", "--json")
+    assert ended.code == 0 and json.loads(ended.out)["samples"] == 16
+    with Image.open(tmp_path / "deeper" / "mix.png") as sheet:
+        assert sheet.size == (4 * 50 - 2, 4 * 50 - 2)  # cells of 48 pixels
+    for made_by in (styled, run):
+        ended = belamy("sample", made_by, "--sweep", "-n", 2, "--out", tmp_path / "sweep.png")
+        assert ended.code == 0 and ended.out.startswith("10 samples in ")
+        with Image.open(tmp_path / "sweep.png") as sheet:
+            assert sheet.width == 5 * 50 - 2
+
+
+def test_path_lengths_need_no_data(belamy: Belamy, run: Path, tmp_path: Path) -> None:
+    words = ("evaluate", run / "model", "-n", 20, "--features", "pixels", "--json", "-", "--metrics")
+    alone = json.loads(belamy(*words, "ppl").out)["metrics"]
+    assert set(alone) == {"ppl"} and alone["ppl"]["value"] > 0 and alone["ppl"]["stderr"] > 0
+    assert alone["ppl"]["floor"] is None and alone["ppl"]["reason"] == "real pictures have no latents"
+    both = json.loads(belamy("evaluate", run, *words[2:], "ppl,spread").out)["metrics"]
+    assert both["ppl"] == alone["ppl"] and set(both) == {"ppl", "spread"}
+
+
 def test_evaluate_prints_json(belamy: Belamy, run: Path, tmp_path: Path) -> None:
     words = ("evaluate", run, "-n", 60, "--metrics", "kid,spread", "--features", "pixels")
     ended = belamy(*words, "--json", "-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,32 @@ def test_places_to_write_that_will_not_do(belamy: Belamy, run: Path, tmp_path: P
     assert "should be a folder, a .png or a .npz" in refused(belamy, "sample", run, "--out", tmp_path / "x.gif")
     assert "too large to look at" in refused(belamy, "sample", run, "-n", 5000, "--out", tmp_path / "x.png")
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_films_and_sheets_that_cannot_be(
+    belamy: Belamy, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "av", None)
+    for words, told in (
+        (("--mix",), "R3GAN has no styles to mix: train the recipe stylegan"),
+        (("--mix", "--sweep"), "give one"),
+        (("--mix", "-n", 33), "-n 32 at most"),
+        (("--mix", "--out", "x.npz"), "--out x.npz should be a .png: this is one sheet"),
+        (("--sweep", "--truncation", 0.5), "leave --truncation out"),
+        (("--interpolate", 4), "not into samples.png: --out samples.gif"),
+        (("--interpolate", 4, "--out", "x.mp4"), "mp4 needs the extra video: pip install 'belamy[video]'"),
+        (("--interpolate", 4, "--class", "ten", "--out", "x.gif"), "no class 'ten'"),
+        (("--out", "x.mp4"), "films are for --interpolate"),
+    ):
+        assert told in refused(belamy, "sample", run, *words)
+    assert belamy("sample", run, "--interpolate", 1, "--out", "x.gif").code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resolution_that_stylegan_cannot_make(belamy: Belamy, pictures: Path) -> None:
+    asked = ("train", "stylegan", "--data", pictures, "--set", "game.resolution=36")
+    assert "the nearest to 36 is 32: --set game.resolution=32" in refused(belamy, *asked)
 
 
 def test_a_failure_that_is_not_the_users_exits_1(belamy: Belamy, run: Path, tmp_path: Path) -> None:

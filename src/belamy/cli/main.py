@@ -124,22 +124,33 @@ def train(
 @app.command()
 def sample(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 64,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="How many: 64; 6 rows for --mix, 8 for --sweep.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     class_: Annotated[str | None, typer.Option("--class", help="A class by name or number.")] = None,
     attributes: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="What samples have, and no others.")
     ] = None,
     truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
+    interpolate: Annotated[int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif.")] = None,
+    mix: Annotated[bool, typer.Option("--mix", help="A sheet of mixed styles, for StyleGAN.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="A sheet of truncations from 0 to 1.")] = False,
     out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz.")] = Path("samples.png"),
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Make pictures: the same seed gives the same pictures, however many are asked for."""
-    from belamy.cli.sampling import write_samples
+    from belamy.cli.sampling import write_samples, write_sheet, write_walk
 
-    count = write_samples(model, n, seed, class_, attributes, truncation, out, device, quiet=json)
-    print(jsons.dumps({"out": str(out), "samples": count}) if json else f"{count:,} samples in {out}")
+    if (interpolate is not None) + mix + sweep > 1:
+        raise UserError("--interpolate, --mix and --sweep make different things: give one")
+    asked, made = (seed, class_, attributes, truncation, out, device), "samples"
+    if interpolate is not None:
+        made, count = "frames", write_walk(model, interpolate, *asked, quiet=json)
+    elif mix or sweep:
+        count = write_sheet(model, n, *asked, mixed=mix)
+    else:
+        count = write_samples(model, n or 64, *asked, quiet=json)
+    print(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
 
 
 @app.command()
@@ -147,7 +158,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
     data: Annotated[str | None, typer.Option(help="Held-out pictures; by default the run's own.")] = None,
     train_data: Annotated[str | None, typer.Option(help="What it was trained on, if it is not a run.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation; fid")] = None,
+    metrics: Annotated[str | None, typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation,fid,ppl")] = None,
     n: Annotated[
         int | None, typer.Option("-n", min=2, help="How many: 1,000 pictures, 2,500 points, 26,000 stacked digits.")
     ] = None,

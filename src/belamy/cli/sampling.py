@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from belamy.cli.display import console
+from belamy.edits.mix import AMOUNTS, mix, sweep
+from belamy.edits.walk import walk
 from belamy.errors import UserError
+from belamy.films import RATE, write_film
 from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.model import CHUNK, Model
@@ -26,6 +29,9 @@ from belamy.storage import whole_file
 GRID = 4096
 """Pictures in a grid, at most: more are not seen by anyone."""
 
+SHEET = 32
+"""Rows of a sheet of mixed styles or of truncations, at most."""
+
 
 def write_samples(
     source: str, n: int, seed: int, name: str | None, attributes: str | None, truncation: float | None, out: Path,
@@ -33,7 +39,8 @@ def write_samples(
 ) -> int:  # fmt: skip
     """Writes ``n`` samples to a ``.npz``, a ``.png`` grid, or a folder of PNGs; returns how many."""
     if out.suffix not in ("", ".png", ".npz"):
-        raise UserError(f"--out {out} should be a folder, a .png or a .npz")
+        hint = "; films are for --interpolate" if out.suffix in (".gif", ".mp4") else ""
+        raise UserError(f"--out {out} should be a folder, a .png or a .npz{hint}")
     if out.suffix == ".png" and n > GRID:
         raise UserError(f"a grid of {n:,} pictures is too large to look at: --out a folder or a .npz")
     if out.suffix == "" and out.is_dir() and any(out.iterdir()):
@@ -43,17 +50,66 @@ def write_samples(
         raise UserError(f"{model.codec.plural} do not go into a folder of pictures: --out x.npz, or a .png to look at")
     if name is not None:
         model.codec.index(name)
-    traits = None
-    if attributes is not None:
-        traits = [trait for trait in map(str.strip, attributes.split(",")) if trait]
-        model.codec.flags(traits)
-    batches: Iterator[Batch] = model.batches(n, seed, name, truncation, attributes=traits)
+    batches: Iterator[Batch] = model.batches(n, seed, name, truncation, attributes=_traits(model, attributes))
     shown = track(
         batches, "sampling", total=-(-n // CHUNK), console=console, disable=quiet or not console.is_terminal
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     {"": _folder, ".png": _grid, ".npz": _archive}[out.suffix](model, shown, n, out)
     return n
+
+
+def _traits(model: Model, attributes: str | None) -> list[str] | None:
+    """The names in ``a,b``. Raises UserError for one that the model does not know."""
+    if attributes is None:
+        return None
+    traits = [trait for trait in map(str.strip, attributes.split(",")) if trait]
+    model.codec.flags(traits)
+    return traits
+
+
+def write_walk(
+    source: str, stations: int, seed: int, name: str | None, attributes: str | None, truncation: float | None,
+    out: Path, device: str, quiet: bool,
+) -> int:
+    """Writes a film of a loop through so many samples, a second to each; returns the number of frames."""  # fmt: skip
+    model = load(source, str(choose_device(device)))
+    count = stations * RATE
+    traits = _traits(model, attributes)
+    frames = walk(model, stations, RATE, seed=seed, classes=name, truncation=truncation, attributes=traits)
+    shown = track(frames, "walking", total=count, console=console, disable=quiet or not console.is_terminal)
+    write_film(shown, out)
+    return count
+
+
+def write_sheet(
+    source: str, n: int | None, seed: int, name: str | None, attributes: str | None, truncation: float | None,
+    out: Path, device: str, mixed: bool,
+) -> int:
+    """Writes styles of ``n`` samples mixed with those of as many others, or ``n`` samples at rising truncation.
+
+    Returns how many pictures there are on the sheet.
+    """  # fmt: skip
+    n = n or (6 if mixed else 8)
+    if out.suffix != ".png":
+        raise UserError(f"--out {out} should be a .png: this is one sheet")
+    if n > SHEET:
+        raise UserError(f"a sheet of {n} rows is too large to look at: -n {SHEET} at most")
+    if truncation is not None and not mixed:
+        raise UserError("--sweep shows truncations from 0 to 1: leave --truncation out")
+    model = load(source, str(choose_device(device)))
+    if model.codec.key != "image":
+        raise UserError(f"sheets are of pictures, and this model makes {model.codec.plural}")
+    traits = _traits(model, attributes)
+    if mixed:
+        pixels = mix(model, n, n, seed=seed, classes=name, truncation=truncation, attributes=traits)
+        sheet = grid(pixels, n + 1)
+    else:
+        pixels = sweep(model, n, AMOUNTS, seed=seed, classes=name, attributes=traits)
+        sheet = grid(pixels, len(AMOUNTS), captions=[f"{amount:g}" for amount in AMOUNTS] * n)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(out)
+    return len(pixels)
 
 
 def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:

@@ -30,6 +30,26 @@ def upsample(maps: Tensor, weight: Tensor) -> Tensor:
     return _resized(F.linear(maps.permute(0, 2, 3, 1), weight), 2).permute(0, 3, 1, 2)
 
 
+def double(maps: Tensor) -> Tensor:
+    """Every pixel becomes four: [B, C, H, W] -> [B, C, 2H, 2W]."""
+    return F.interpolate(maps, scale_factor=2.0)
+
+
+def halve(maps: Tensor) -> Tensor:
+    """Means of four pixels: [B, C, 2H, 2W] -> [B, C, H, W]."""
+    return F.avg_pool2d(maps, 2)
+
+
+def double_convolved(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``double``, then a convolution by ``weight`` [D, C, 3, 3]: [B, C, H, W] -> [B, D, 2H, 2W]."""
+    return conv_transpose2d(maps, _twice(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=1)
+
+
+def convolved_halve(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A convolution by ``weight`` [D, C, 3, 3], then ``halve``: [B, C, 2H, 2W] -> [B, D, H, W]."""
+    return conv2d(maps, _twice(weight) / 4, bias, stride=2, padding=1)
+
+
 def _taps(like: Tensor, factor: int) -> Tensor:
     rising = torch.arange(1, 2 * factor, 2, device=like.device, dtype=like.dtype) / (2 * factor)
     return torch.cat([rising, rising.flip(0)])
@@ -49,26 +69,6 @@ def _matrix(size: int, by: float, like: Tensor) -> Tensor:
     each = torch.eye(small, device=like.device, dtype=like.dtype)[:, None]
     spread = F.conv_transpose1d(each, _taps(like, 2)[None, None], stride=2, padding=1)[:, 0]
     return spread.t() if by > 1 else spread / 2
-
-
-def double(maps: Tensor) -> Tensor:
-    """Every pixel becomes four: [B, C, H, W] -> [B, C, 2H, 2W]."""
-    return F.interpolate(maps, scale_factor=2.0)
-
-
-def halve(maps: Tensor) -> Tensor:
-    """Means of four pixels: [B, C, 2H, 2W] -> [B, C, H, W]."""
-    return F.avg_pool2d(maps, 2)
-
-
-def double_convolved(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``double``, then a convolution by ``weight`` [D, C, 3, 3]: [B, C, H, W] -> [B, D, 2H, 2W]."""
-    return conv_transpose2d(maps, _twice(weight.flip(2, 3)).transpose(0, 1), bias, stride=2, padding=1)
-
-
-def convolved_halve(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A convolution by ``weight`` [D, C, 3, 3], then ``halve``: [B, C, 2H, 2W] -> [B, D, H, W]."""
-    return conv2d(maps, _twice(weight) / 4, bias, stride=2, padding=1)
 
 
 def _twice(weight: Tensor) -> Tensor:

@@ -50,6 +50,9 @@ _MEANINGS = {
         "High quality", "The share of samples within three deviations of a mode.", "higher", 1, percent=True
     ),
     "kl": Meaning("KL", "How far the shares of the modes are from equal ones, in nats.", "lower", 0),
+    "ppl": Meaning(
+        "Perceptual path length", "How fast pictures change along latents, in features; jumps raise it.", "lower"
+    ),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
     "psnr": Meaning("PSNR", "Agreement with the reference in decibels.", "higher"),
 }

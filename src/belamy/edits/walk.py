@@ -1,0 +1,59 @@
+"""A walk through samples that ends where it began, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from belamy.errors import UserError
+from belamy.model import CHUNK, Model
+from belamy.pictures import Pixels
+
+
+def walk(
+    model: Model, samples: int = 8, frames: int = 25, *, seed: int = 0, classes: str | int | None = None,
+    truncation: float | None = None, attributes: Sequence[str] | None = None,
+) -> Iterator[Pixels]:
+    """Pictures uint8 [H, W, C] on a smooth loop through the samples 0 to ``samples - 1``, ``frames`` to each.
+
+    Styles are blended where the game has them, latents elsewhere; all else, such as noise, stays that of the first
+    sample. So do class and attributes, where there are no styles to carry it. Only a few frames are in memory at a time.
+    Raises UserError where there is no picture, or no latent.
+    """  # fmt: skip
+    if model.codec.key != "image":
+        raise UserError(f"a walk is of pictures, and this model makes {model.codec.plural}")
+    parts = [
+        model.given(min(CHUNK, samples - start), seed, classes, truncation, start, attributes)
+        for start in range(0, samples, CHUNK)
+    ]
+    name = "styles" if "styles" in parts[0] else "latent"
+    if name not in parts[0]:
+        raise UserError(f"{type(model.game).__name__} has no latents to walk through")
+    stations = torch.cat([part[name] for part in parts])
+    still = {key: value[:1] for key, value in parts[0].items() if key != name}
+    return _frames(model, name, stations, still, frames)
+
+
+def _frames(model: Model, name: str, stations: Tensor, still: dict[str, Tensor], frames: int) -> Iterator[Pixels]:
+    for places in (torch.arange(len(stations) * frames) / frames).split(CHUNK):
+        weights = loop(places, len(stations), normal=name == "latent").to(stations)
+        given = {key: value.expand(len(places), *value.shape[1:]) for key, value in still.items()}
+        made = model.make({**given, name: torch.tensordot(weights, stations, 1)})
+        yield from model.codec.decode(made[model.codec.key])
+
+
+def loop(places: Tensor, stations: int, normal: bool) -> Tensor:
+    """Weights [F, ``stations``] of each station at ``places`` [F] on a closed Catmull-Rom spline, which is smooth.
+
+    A whole number is the station of that number. ``normal`` brings the weights to a norm of 1, so that a sum of
+    standard normal latents is one itself: a straight line between two of them would pass nearer to 0 than any
+    latent lies that the generator has seen.
+    """
+    index = places.floor().long()
+    t = places - index
+    cubic = torch.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], 1) / 2
+    around = (index[:, None] + torch.arange(-1, 3)) % stations
+    weights = torch.zeros(len(places), stations).scatter_add_(1, around, cubic)
+    return weights / weights.norm(dim=1, keepdim=True) if normal else weights

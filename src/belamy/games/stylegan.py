@@ -1,0 +1,118 @@
+"""StyleGAN2 (Karras et al., 2020): pictures from styles that can be mixed, with lazy penalties on both sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping as Named
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance
+from belamy.duel import Duel
+from belamy.game import Batch, Score, Turn
+from belamy.networks.equivariant import EquivariantSynthesis
+from belamy.networks.stylegan import Discriminator, Generator, Mapping, Synthesis, map_sizes
+from belamy.ops.convolution import input_gradients_only
+from belamy.ops.penalties import squared_gradients
+
+
+class StyleGAN(Duel):
+    """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
+
+    ``gamma`` weighs R1, at every ``r1_every``-th step, and ``path`` the path lengths, at every ``path_every``-th; 0
+    leaves them out. A share ``mixing`` of the generated pictures takes its finer layers from a second latent.
+    ``equivariant`` synthesises in the manner of StyleGAN3 (Karras et al., 2021), and by default without path lengths,
+    as there. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
+    paper's networks are ``latent=512, depth=8, widths=[512] * 5 + [256, 128]`` at 256x256; these are small.
+    """
+
+    rowwise = False
+    length: Tensor
+
+    def __init__(
+        self, resolution: int, channels: int, classes: int = 0, latent: int = 128, depth: int = 2,
+        widths: Sequence[int] | None = None, equivariant: bool = False, gamma: float | None = None, r1_every: int = 16,
+        path: float | None = None, path_every: int = 4, mixing: float = 0.9, **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(latent, **others)
+        sizes = map_sizes(resolution)
+        fitting = [default_width(size) for size in sizes]
+        widths = list(widths or fitting)
+        if len(widths) != len(sizes):
+            raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
+        form = EquivariantSynthesis if equivariant else Synthesis
+        self.generator = Generator(Mapping(latent, classes, depth), form(channels, sizes, widths, latent))
+        self.discriminator = Discriminator(channels, sizes[0], widths, classes)
+        self.gamma = 0.01 * (resolution / 32) ** 2 if gamma is None else gamma
+        # Karras et al. (2020), appendix B, for noise that is divided by the resolution.
+        self.path = (0.0 if equivariant else 1 / (math.log2(resolution) - 1)) if path is None else path
+        self.resolution, self.mixing, self.r1_every, self.path_every = resolution, mixing, r1_every, path_every
+        self.register_buffer("length", torch.zeros(()))
+
+    def turns(self) -> list[Turn]:
+        discriminator, generator = super().turns()
+        r1 = [Turn("discriminator", self.r1_loss, every=self.r1_every)] if self.gamma else []
+        path = [Turn("generator", self.path_loss, every=self.path_every)] if self.path else []
+        return [*r1, discriminator, *path, generator]
+
+    def r1_loss(self, batch: Batch, rng: Chance) -> Score:
+        real = batch["image"].detach().requires_grad_()
+        logits, _ = self.verdict([real], batch, rng)
+        (squares,) = squared_gradients(logits, real)
+        return Score({"r1": self.gamma / 2 * squares.mean()})
+
+    def path_loss(self, batch: Batch, rng: Chance) -> Score:
+        """A step in W should change the picture as much wherever it leads: ``(|J' y| - a)^2`` for noise y (eq. 4)."""
+        given = self.prior(len(rng), rng)
+        style = self.generator.mapping(given["latent"], batch.get("class"))
+        layers = style[:, None].expand(-1, self.generator.synthesis.layers, -1)
+        images = self.generator.synthesis(layers, given.get("noise"))
+        noise = rng.normal(*images.shape[1:]) / self.resolution
+        with input_gradients_only():
+            (slopes,) = torch.autograd.grad((images * noise).sum(), style, create_graph=True)
+        lengths = slopes.float().square().sum(1).sqrt()
+        return Score({"path": self.path * (lengths - self.length).square().mean()}, {"length": lengths.mean()})
+
+    def observe(self, seen: Named[str, float]) -> None:
+        super().observe(seen)
+        if "length" in seen:
+            self.length.lerp_(self.length.new_tensor(seen["length"]), 0.01)
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        """New pictures, of the classes of ``batch``, some of two latents each."""
+        given, classes, layers = self.prior(len(rng), rng), batch.get("class"), self.generator.synthesis.layers
+        coarse, fine = (self.generator.styles(each, classes) for each in (given["latent"], rng.normal(self.latent)))
+        self.generator.mapping.remember(coarse[:, 0].detach(), classes)
+        mixed = rng.uniform() < self.mixing
+        crossover = torch.where(mixed, 1 + rng.integers(layers - 1), layers)
+        kept = torch.arange(layers, device=crossover.device) < crossover[:, None]
+        pictures: Tensor = self.generator.synthesis(torch.where(kept[..., None], coarse, fine), given.get("noise"))
+        return pictures
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Set by set: the discriminator sees how much each varies."""
+        return torch.cat([self.discriminator(images, batch.get("class")) for images in sets])
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        given = {"latent": rng.normal(self.latent)}
+        return given | ({"noise": rng.normal(self.generator.synthesis.noise)} if self.generator.synthesis.noise else {})
+
+    def styles(self, given: Batch) -> Tensor:
+        """W+ [B, layers, ``latent``] of latents; ``sample`` takes them as ``styles`` in their place."""
+        return given["styles"] if "styles" in given else self.generator.styles(given["latent"], given.get("class"))
+
+    def truncate(self, given: Batch, amount: float) -> Batch:
+        """Styles drawn towards the mean style, that of their class where there are classes."""
+        typical = self.generator.mapping.typical(given.get("class"))[:, None]
+        return {**given, "styles": torch.lerp(typical, self.styles(given), amount)}
+
+    def sample(self, given: Batch) -> Batch:
+        return {"image": self.generator.synthesis(self.styles(given), given.get("noise"))}
+
+
+def default_width(size: int) -> int:
+    """Channels of maps of a size: 128, and from 16x16 on fewer as maps grow, in steps of 32."""
+    return max(32, min(128, 1024 // size // 32 * 32))

@@ -1,0 +1,104 @@
+"""A synthesis in the manner of StyleGAN3 (Karras et al., 2021): details move with what they belong to.
+
+Each map stands for a continuous picture: resampling is by windowed sincs, the rectifier works at twice the density so
+that the edges it makes do not alias, maps reach beyond the picture so that its border tells nothing, and at the bottom
+lie waves in place of learned pixels. The normalisation by running magnitudes and the rising cutoffs are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from belamy.networks.stylegan import GAIN, Linear, Paint, leaky
+from belamy.ops.convolution import conv2d
+from belamy.ops.modulation import modulated_conv2d
+from belamy.ops.sinc import resampled, sinc_matrix
+
+MARGIN = 10  # pixels around each map, as in the paper
+
+
+class Waves(nn.Module):
+    """Maps [B, ``width``, ``side``, ``side``] of waves, turned and shifted as a style [B, ``latent``] says."""
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __init__(self, width: int, base: int, side: int, latent: int) -> None:
+        super().__init__()
+        self.base, self.side = base, side
+        angle, reach = 2 * math.pi * torch.rand(width), torch.rand(width).sqrt() * base / 2
+        self.register_buffer("frequencies", reach[:, None] * torch.stack([angle.cos(), angle.sin()], 1))
+        self.register_buffer("phases", torch.rand(width))
+        self.affine = Linear(latent, 4)  # cosine and sine of a turn, and a shift to the right and down, in pictures
+        nn.init.zeros_(self.affine.weight)
+        nn.init.ones_(self.affine.bias[:1])
+        self.mix = nn.Parameter(torch.randn(width, width, 1, 1))
+
+    def forward(self, style: Tensor) -> Tensor:
+        turn, shift = normal(self.affine(style).float()).chunk(2, 1)
+        line = (torch.arange(self.side, device=style.device) + 0.5 - self.side / 2) / self.base
+        place = torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).to(shift.dtype) - shift[:, None, None]
+        cosine, sine = turn[:, 0, None, None], turn[:, 1, None, None]
+        x, y = place[..., 0] * cosine + place[..., 1] * sine, place[..., 1] * cosine - place[..., 0] * sine
+        waves = torch.stack([x, y], -1) @ self.frequencies.t() + self.phases
+        maps = GAIN * (2 * math.pi * waves).sin().permute(0, 3, 1, 2)
+        return conv2d(maps, self.mix / math.sqrt(len(self.mix)))
+
+
+def normal(numbers: Tensor) -> Tensor:
+    """Turns and shifts [B, 4] with the cosine and sine of a turn brought to a length of 1."""
+    return numbers / (numbers[:, :2].square().sum(1, keepdim=True) + 1e-8).sqrt()
+
+
+class Layer(nn.Module):
+    """A modulated 3x3 convolution, a bias, and a leaky rectifier at twice the density, on maps of ``side``."""
+
+    enlarge: Tensor | None
+    rise: Tensor
+    fall: Tensor
+
+    def __init__(self, inputs: int, outputs: int, latent: int, side: int, before: int) -> None:
+        super().__init__()
+        self.affine = Linear(latent, inputs, offset=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        matrices = {"enlarge": sinc_matrix(before, side, 2.0) if before != side else None,
+                    "rise": sinc_matrix(side, 2 * side, 2.0), "fall": sinc_matrix(2 * side, side, 0.5)}  # fmt: skip
+        for name, matrix in matrices.items():
+            self.register_buffer(name, matrix, persistent=False)
+
+    def forward(self, maps: Tensor, style: Tensor) -> Tensor:
+        if self.enlarge is not None:
+            maps = resampled(maps, self.enlarge)
+        maps = modulated_conv2d(maps, self.weight, self.affine(style), self.bias, GAIN)
+        return resampled(leaky(resampled(maps, self.rise)), self.fall)
+
+
+class EquivariantSynthesis(nn.Module):
+    """Styles W+ [B, ``layers``, ``latent``] to pictures; ``widths`` from the smallest maps up. It takes no noise."""
+
+    noise = 0
+
+    def __init__(self, channels: int, sizes: Sequence[int], widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        sides = [size + 2 * MARGIN for size in sizes]
+        self.waves = Waves(widths[0], sizes[0], sides[0], latent)
+        stack = [Layer(widths[0], widths[0], latent, sides[0], sides[0])]
+        for (before, after), (small, large) in zip(pairwise(widths), pairwise(sides), strict=True):
+            stack += [Layer(before, after, latent, large, small), Layer(after, after, latent, large, large)]
+        self.stack = nn.ModuleList(stack)
+        self.paint = Paint(widths[-1], channels, latent)
+        self.layers = len(stack) + 2
+
+    def forward(self, styles: Tensor, noise: Tensor | None = None) -> Tensor:
+        first, *inner, last = styles.unbind(1)
+        maps = self.waves(first)
+        for layer, style in zip(self.stack, inner, strict=True):
+            maps = layer(maps, style)
+        picture: Tensor = self.paint(maps[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN], last)
+        return picture

@@ -1,0 +1,239 @@
+"""The networks of StyleGAN2 (Karras et al., 2020): a mapping, a synthesis of modulated layers, a residual critic.
+
+Weights begin as N(0, 1) and are scaled as they run (the equalised learning rate of Karras et al., 2018), so that Adam's
+steps are as large for each layer, relative to its weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from belamy.networks.batch import over_processes, processes, with_deviation
+from belamy.ops.convolution import conv2d
+from belamy.ops.modulation import modulated_conv2d, scaled
+from belamy.ops.resample import convolved_halve, downsample
+
+if TYPE_CHECKING:
+    from belamy.networks.equivariant import EquivariantSynthesis
+
+GAIN = math.sqrt(2)  # that keeps the variance through a leaky rectifier; it is homogeneous, so it may come before
+MEMORY = 1000  # examples, of a class where there are classes, that the mean style is a mean of, roughly
+
+
+def map_sizes(resolution: int) -> list[int]:
+    """Sides of the maps that lead to a picture: 4, 5, 6 or 7, doubled up to ``resolution``, which is at most 256.
+
+    Raises ValueError for another resolution, with the nearest that works.
+    """
+    known = sorted(base << level for base in (4, 5, 6, 7) for level in range(1, 7) if base << level <= 256)
+    if resolution not in known:
+        near = min(known, key=lambda size: abs(size - resolution))
+        raise ValueError(
+            f"it makes pictures of 4, 5, 6 or 7 times a power of two, 8 to 256 pixels; the nearest to {resolution}"
+            f" is {near}: --set game.resolution={near}"
+        )
+    found = [resolution]
+    while found[0] >= 8:
+        found.insert(0, found[0] // 2)
+    return found
+
+
+def normalised(values: Tensor) -> Tensor:
+    """Rows [B, D] of mean square 1."""
+    return values * (values.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def leaky(values: Tensor) -> Tensor:
+    """The leaky rectifier of StyleGAN2, which expects its gain to be in its input."""
+    return F.leaky_relu(values, 0.2)
+
+
+class Linear(nn.Module):
+    """Fully connected, [B, ``inputs``] -> [B, ``outputs``]; ``rate`` multiplies the optimizer's rate."""
+
+    def __init__(self, inputs: int, outputs: int, rate: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), offset / rate))
+        self.scale, self.rate = rate / math.sqrt(inputs), rate
+
+    def forward(self, values: Tensor) -> Tensor:
+        return F.linear(values, self.weight * self.scale, self.bias * self.rate)
+
+
+class Mapping(nn.Module):
+    """Latents [B, ``latent``] (and classes [B]) to styles W [B, ``latent``]; remembers the mean style of each class."""
+
+    average: Tensor
+
+    def __init__(self, latent: int, classes: int, depth: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(classes, latent) if classes else None
+        inputs = [latent * (1 + bool(classes))] + [latent] * (depth - 1)
+        self.layers = nn.ModuleList(Linear(size, latent, rate=0.01) for size in inputs)
+        self.register_buffer("average", torch.zeros(max(classes, 1), latent))
+
+    def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        values = normalised(latent)
+        if self.embedding is not None:
+            values = torch.cat([values, normalised(self.embedding(classes))], 1)
+        with torch.autocast(values.device.type, enabled=False):  # bf16 cannot tell near styles apart
+            for layer in self.layers:
+                values = leaky(GAIN * layer(values))
+        return values
+
+    def typical(self, classes: Tensor | None = None) -> Tensor:
+        """The mean style [B, ``latent``] of the classes [B], or [1, ``latent``] where there are none."""
+        return self.average if self.embedding is None else self.average[classes]
+
+    @torch.no_grad()
+    def remember(self, styles: Tensor, classes: Tensor | None = None) -> None:
+        """Draws the mean towards the styles [B, ``latent``] of the global batch."""
+        kinds = classes if self.embedding is not None and classes is not None else styles.new_zeros(len(styles)).long()
+        chosen = F.one_hot(kinds, len(self.average)).to(styles.dtype)
+        sums = torch.cat([chosen.t() @ styles, chosen.sum(0)[:, None]], 1)
+        total, count = (processes() * over_processes(sums)).tensor_split([styles.shape[1]], 1)
+        self.average.lerp_(total / count.clamp(min=1), count / (count + MEMORY))
+
+
+class Layer(nn.Module):
+    """A modulated 3x3 convolution, noise, a bias and a leaky rectifier; with ``up`` on maps twice as large."""
+
+    def __init__(self, inputs: int, outputs: int, latent: int, up: bool) -> None:
+        super().__init__()
+        self.up = up
+        self.affine = Linear(latent, inputs, offset=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))  # demodulation takes any scale away
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.strength = nn.Parameter(torch.zeros(()))
+
+    def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+        if self.up:
+            maps = doubled(maps)
+        maps = modulated_conv2d(maps, self.weight, self.affine(style), self.bias, GAIN)
+        return leaky(maps + (noise * (GAIN * self.strength)).to(maps.dtype))
+
+
+def doubled(maps: Tensor) -> Tensor:
+    """The filter [1, 3, 3, 1], which is bilinear interpolation: [B, C, H, W] -> [B, C, 2H, 2W]."""
+    return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class Paint(nn.Module):
+    """Maps [B, ``inputs``, H, W] to pictures [B, ``channels``, H, W], modulated but not demodulated."""
+
+    def __init__(self, inputs: int, channels: int, latent: int) -> None:
+        super().__init__()
+        self.affine = Linear(latent, inputs, offset=1.0)
+        self.weight = nn.Parameter(torch.randn(channels, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor, style: Tensor) -> Tensor:
+        style = self.affine(style) / math.sqrt(self.weight.shape[1])
+        return conv2d(scaled(maps, style), self.weight, self.bias).float()
+
+
+class Synthesis(nn.Module):
+    """Styles W+ [B, ``layers``, ``latent``] and noise [B, ``noise``] to pictures; ``widths`` from the smallest maps up.
+
+    Pictures of each size are added up. ``noise`` holds a number for each pixel of each layer, the smallest first.
+    """
+
+    def __init__(self, channels: int, sizes: Sequence[int], widths: Sequence[int], latent: int) -> None:
+        super().__init__()
+        pairs = list(pairwise(widths))
+        self.basis = nn.Parameter(torch.randn(widths[0], sizes[0], sizes[0]))
+        self.first = Layer(widths[0], widths[0], latent, up=False)
+        self.raising = nn.ModuleList(Layer(before, after, latent, up=True) for before, after in pairs)
+        self.keeping = nn.ModuleList(Layer(after, after, latent, up=False) for _, after in pairs)
+        self.paints = nn.ModuleList(Paint(width, channels, latent) for width in widths)
+        self.sides = [sizes[0]] + [side for size in sizes[1:] for side in (size, size)]
+        self.noise = sum(side**2 for side in self.sides)
+        self.layers = 2 * len(sizes)
+
+    def forward(self, styles: Tensor, noise: Tensor) -> Tensor:
+        parts = noise.split([side**2 for side in self.sides], 1)
+        grains = [part.unflatten(1, (1, side, side)) for part, side in zip(parts, self.sides, strict=True)]
+        maps = self.basis.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        maps = self.first(maps, styles[:, 0], grains[0])
+        picture: Tensor = self.paints[0](maps, styles[:, 1])
+        for level, (up, keep, paint) in enumerate(zip(self.raising, self.keeping, self.paints[1:], strict=True)):
+            place = 2 * level + 1
+            maps = up(maps, styles[:, place], grains[place])
+            maps = keep(maps, styles[:, place + 1], grains[place + 1])
+            picture = doubled(picture) + paint(maps, styles[:, place + 2])
+        return picture
+
+
+class Generator(nn.Module):
+    """Latents [B, ``latent``], noise [B, ``synthesis.noise``] (and classes [B]) to pictures [B, ``channels``, R, R]."""
+
+    def __init__(self, mapping: Mapping, synthesis: Synthesis | EquivariantSynthesis) -> None:
+        super().__init__()
+        self.mapping, self.synthesis = mapping, synthesis
+
+    def forward(self, latent: Tensor, noise: Tensor, classes: Tensor | None = None) -> Tensor:
+        picture: Tensor = self.synthesis(self.styles(latent, classes), noise)
+        return picture
+
+    def styles(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        """W+ [B, ``synthesis.layers``, ``latent``]: the same style for each layer."""
+        style: Tensor = self.mapping(latent, classes)
+        return style[:, None].expand(-1, self.synthesis.layers, -1)
+
+
+class Halving(nn.Module):
+    """A residual block, [B, ``before``, 2H, 2H] -> [B, ``after``, H, H].
+
+    The paper filters by [1, 3, 3, 1] before it halves; beside a 3x3 convolution that costs more than twice as much as
+    the plain mean of four pixels here.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(before, before, 3, 3))
+        self.first_bias = nn.Parameter(torch.zeros(before))
+        self.second = nn.Parameter(torch.randn(after, before, 3, 3))
+        self.second_bias = nn.Parameter(torch.zeros(after))
+        self.skip = nn.Parameter(torch.randn(after, before))
+        self.scale = 1 / math.sqrt(before)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = leaky(conv2d(maps, self.first * (GAIN * self.scale / 3), GAIN * self.first_bias, padding=1))
+        # The gain of the rectifier and the root of two that the sum of the branches is divided by cancel.
+        inner = leaky(convolved_halve(inner, self.second * (self.scale / 3), self.second_bias))
+        return inner + downsample(maps, self.skip * (self.scale / GAIN))
+
+
+class Discriminator(nn.Module):
+    """Pictures [B, ``channels``, R, R] (and classes [B]) to logits [B]; ``widths`` from the smallest maps up."""
+
+    def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0) -> None:
+        super().__init__()
+        top = widths[0]
+        self.read = nn.Parameter(torch.randn(widths[-1], channels, 1, 1))
+        self.read_bias = nn.Parameter(torch.zeros(widths[-1]))
+        self.blocks = nn.Sequential(*(Halving(before, after) for before, after in pairwise(reversed(widths))))
+        self.last = nn.Parameter(torch.randn(top, top + 1, 3, 3))
+        self.last_bias = nn.Parameter(torch.zeros(top))
+        self.gather = Linear(top * base**2, top)
+        self.judge = Linear(top, top if classes else 1)
+        self.embedding = nn.Embedding(classes, top) if classes else None
+
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)
+        gain = GAIN / math.sqrt(images.shape[1])
+        maps = self.blocks(leaky(conv2d(images, self.read * gain, GAIN * self.read_bias)))
+        gain = GAIN / math.sqrt(self.last[0].numel())
+        maps = leaky(conv2d(with_deviation(maps), self.last * gain, GAIN * self.last_bias, padding=1))
+        answer: Tensor = self.judge(leaky(GAIN * self.gather(maps.flatten(1)))).float()
+        if self.embedding is None:
+            return answer[:, 0]
+        return (answer * normalised(self.embedding(classes))).sum(1) / math.sqrt(answer.shape[1])
