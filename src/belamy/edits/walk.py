@@ -19,8 +19,8 @@ def walk(
     """Pictures uint8 [H, W, C] on a smooth loop through the samples 0 to ``samples - 1``, ``frames`` to each.
 
     Styles are blended where the game has them, latents elsewhere; all else, such as noise, stays that of the first
-    sample. So do class and attributes, where there are no styles to carry it. Only a few frames are in memory at a time.
-    Raises UserError where there is no picture, or no latent.
+    sample. So do class and attributes, where there are no styles to carry them. Only a few frames are in memory at a
+    time. Raises UserError where there is no picture, or no latent.
     """  # fmt: skip
     if model.codec.key != "image":
         raise UserError(f"a walk is of pictures, and this model makes {model.codec.plural}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
-from belamy.ops.processes import mean_over_processes
+from belamy.ops.processes import mean_over_processes, processes
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -17,7 +16,7 @@ class BatchNorm(nn.BatchNorm2d):
         self.register_buffer("num_batches_tracked", None)  # counts for a mean over all batches, which this is not
 
     def forward(self, maps: Tensor) -> Tensor:
-        ranks = dist.get_world_size() if dist.is_initialized() else 1
+        ranks = processes()
         if not self.training or ranks == 1:
             return super().forward(maps)
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.batch import over_processes, processes, with_deviation
+from belamy.networks.batch import with_deviation
 from belamy.ops.convolution import conv2d
 from belamy.ops.modulation import modulated_conv2d, scaled
+from belamy.ops.processes import mean_over_processes, processes
 from belamy.ops.resample import convolved_halve, downsample
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Mapping(nn.Module):
         kinds = classes if self.embedding is not None and classes is not None else styles.new_zeros(len(styles)).long()
         chosen = F.one_hot(kinds, len(self.average)).to(styles.dtype)
         sums = torch.cat([chosen.t() @ styles, chosen.sum(0)[:, None]], 1)
-        total, count = (processes() * over_processes(sums)).tensor_split([styles.shape[1]], 1)
+        total, count = (processes() * mean_over_processes(sums)).tensor_split([styles.shape[1]], 1)
         self.average.lerp_(total / count.clamp(min=1), count / (count + MEMORY))
 
 

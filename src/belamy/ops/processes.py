@@ -7,9 +7,12 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
 
+def processes() -> int:
+    """How many processes share the batch."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
 def mean_over_processes(value: Tensor) -> Tensor:
     """The mean of what each process has as ``value``, of any shape, differentiable."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return value
-    mean: Tensor = all_reduce(value) / dist.get_world_size()
+    mean: Tensor = all_reduce(value) / processes() if processes() > 1 else value
     return mean

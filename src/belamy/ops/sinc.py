@@ -26,4 +26,5 @@ def resampled(maps: Tensor, matrix: Tensor) -> Tensor:
     """Both sides of maps [B, C, H, H] by ``matrix`` [K, H]: [B, C, K, K]."""
     rows = matrix.to(maps.dtype) @ maps.permute(0, 2, 3, 1)
     columns = matrix.to(maps.dtype) @ rows.flatten(2)
-    return columns.unflatten(2, rows.shape[2:]).permute(0, 3, 1, 2)
+    found: Tensor = columns.unflatten(2, rows.shape[2:]).permute(0, 3, 1, 2)
+    return found
