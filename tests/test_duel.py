@@ -130,7 +130,9 @@ def test_logits_are_divided_by_their_gradients() -> None:
     logits = game.discriminator(samples)[:, 0]
     found = game.verdict([samples, 2 * samples], {}, chance(5))[0]
     assert torch.allclose(found[:5], logits / (slopes.norm(dim=1) + logits.abs()), atol=1e-5)
-    assert found.abs().max() < 1
+    samples.requires_grad_()
+    (steepness,) = torch.autograd.grad(game.verdict([samples], {}, chance(5))[0].sum(), samples)
+    assert found.abs().max() < 1 and steepness.norm(dim=1).max() <= 1
     found.sum().backward()
     assert game.discriminator.layers[0].weight.grad.abs().sum() > 0
     with torch.no_grad():

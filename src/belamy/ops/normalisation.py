@@ -16,10 +16,11 @@ Others = TypeVar("Others")
 def gradient_normalised(
     judge: Callable[[Sequence[Tensor]], tuple[Tensor, Others]], sets: Sequence[Tensor]
 ) -> tuple[Tensor, Others]:
-    """Logits f over |gradient of f| + |f|, so between -1 and 1, with slopes of 1 at most (Wu et al., 2021, eq. 9).
+    """Logits f over |gradient of f| + |f|: between -1 and 1 (Wu et al., 2021).
 
-    ``judge`` takes sets of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone, and
-    to whatever else comes of the same pass.
+    Where the network is piecewise linear, as rectifiers make it, their own slopes are 1 at most. ``judge`` takes sets
+    of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone, and to whatever else
+    comes of the same pass.
     """
     with torch.enable_grad():
         sets = [samples if samples.requires_grad else samples.detach().requires_grad_() for samples in sets]
