@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import with_deviation
-from belamy.ops.convolution import conv2d
+from belamy.ops.convolution import conv2d, pointwise
 from belamy.ops.resample import convolved_halve, double, double_convolved, halve
 
 
@@ -35,7 +35,7 @@ class Equalised(nn.Module):
     """A layer whose weight is drawn from N(0, 1), and is scaled by ``gain`` / sqrt(fan in) whenever it is used.
 
     Adam's steps are as large for a weight of any scale; so they are right for every layer at once. ``shape`` is
-    [D, C] for a dense layer, [D, C, k, k] for a convolution that keeps the size.
+    [D, C], for features [B, C] or for those of every pixel [B, C, H, W], or [D, C, 3, 3] for a convolution.
     """
 
     def __init__(self, *shape: int, gain: float = math.sqrt(2), offset: bool = True) -> None:
@@ -50,9 +50,10 @@ class Equalised(nn.Module):
         return self.weight * self.scale
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.weight.dim() == 2:
-            return F.linear(inputs, self.scaled, self.bias)
-        return conv2d(inputs, self.scaled, self.bias, padding=self.weight.shape[2] // 2)
+        if self.weight.dim() == 4:
+            return conv2d(inputs, self.scaled, self.bias, padding=1)
+        mix = F.linear if inputs.dim() == 2 else pointwise
+        return mix(inputs, self.scaled, self.bias)
 
 
 class Rise(nn.Module):
@@ -96,7 +97,7 @@ class Generator(nn.Module):
         self.begin = Equalised(16 * widths[0], latent)
         self.first = Equalised(widths[0], widths[0], 3, 3)
         self.floors = nn.ModuleList(Rise(*pair) for pair in pairwise(widths))
-        self.paints = nn.ModuleList(Equalised(channels, width, 1, 1, gain=1.0) for width in widths)
+        self.paints = nn.ModuleList(Equalised(channels, width, gain=1.0) for width in widths)
 
     def forward(self, latent: Tensor) -> Tensor:
         level = self.level.item()
@@ -120,7 +121,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
         super().__init__()
-        self.reads = nn.ModuleList(Equalised(width, channels, 1, 1) for width in widths)
+        self.reads = nn.ModuleList(Equalised(width, channels) for width in widths)
         self.floors = nn.ModuleList(Fall(above, below) for below, above in pairwise(widths))
         self.last = Equalised(widths[0], widths[0] + 1, 3, 3)
         self.gather = Equalised(widths[0], 16 * widths[0])

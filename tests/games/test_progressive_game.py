@@ -12,7 +12,7 @@ from belamy.errors import UserError
 from belamy.games.progressive import Progressive
 from belamy.model import Model
 from belamy.planning import compose, plan
-from belamy.source import Source
+from belamy.recipe import bind, build
 from tiny import engine, same, state, steps, tiny
 
 
@@ -103,14 +103,6 @@ def test_what_is_closed_keeps_still_and_a_resume_across_growth_is_exact(pictures
     assert same(state(whole), state(other))
 
 
-class Pictures(Source):
-    def __init__(self, resolution: int) -> None:
-        self.facts = {"resolution": resolution, "channels": 1}
-
-    def __len__(self) -> int:
-        return 10
-
-
 @pytest.mark.parametrize(("resolution", "more", "told"), [
     (28, {}, r"it makes pictures of 8, 16, 32, \.\.\. pixels, not 28: --set game.resolution=32$"),
     (4, {}, "not 4: --set game.resolution=8$"),
@@ -120,7 +112,8 @@ class Pictures(Source):
     (64, {"game.fade": -1}, "fade -1 and stay 20000 are numbers of examples, 0 or more$"),
 ])  # fmt: skip
 def test_what_cannot_work_is_told_before_training(resolution: int, more: dict[str, object], told: str) -> None:
-    settled = plan(compose("progressive", settings=more), "cpu", Pictures(resolution))
+    recipe = compose("progressive", settings=more)
+    facts = {"resolution": resolution, "channels": 1, "examples": recipe.examples}
     with pytest.raises(UserError, match=told) as raised:
-        settled.game()
+        build(bind(recipe.game, facts), Progressive)
     assert "\n" not in str(raised.value)

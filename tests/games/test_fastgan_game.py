@@ -10,8 +10,8 @@ import torch
 from belamy.chance import Chance
 from belamy.errors import UserError
 from belamy.games.fastgan import FastGAN
-from belamy.planning import compose, plan
-from belamy.source import Source
+from belamy.planning import compose
+from belamy.recipe import bind, build
 
 
 def chance() -> Chance:
@@ -67,13 +67,6 @@ def test_redrawing_trains_the_maps_that_it_starts_from() -> None:
     assert all(parameter.grad is None for parameter in [*judge.head.parameters(), *game.generator.parameters()])
 
 
-class Pictures(Source):
-    facts = {"resolution": 48, "channels": 1}  # noqa: RUF012
-
-    def __len__(self) -> int:
-        return 10
-
-
 def test_a_size_that_it_cannot_make_is_told() -> None:
     with pytest.raises(UserError, match=r"it makes pictures of 16, 32, 64, \.\.\. pixels, not 48: .*resolution=32$"):
-        plan(compose("fastgan"), "cpu", Pictures()).game()
+        build(bind(compose("fastgan").game, {"resolution": 48, "channels": 1}), FastGAN)
