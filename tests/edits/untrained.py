@@ -23,6 +23,6 @@ def made(name: str, classes: list[str] | None = None) -> Model:
     game = build(spec, Game)
     with torch.no_grad():
         for parameter in game.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
+            parameter += 0.02 * torch.randn_like(parameter)
     facts = {"kind": "points"} if name == "points" else {"resolution": 8, "channels": spec["channels"]}
     return Model(game, spec, {**facts, "classes": classes, "class_counts": [1] * len(classes or [])})

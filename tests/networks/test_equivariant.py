@@ -49,4 +49,4 @@ def test_pictures_move_with_their_waves(pixels: int, monkeypatch: pytest.MonkeyP
     filtered = likeness(made(), pixels)
     monkeypatch.setattr(Layer, "forward", pointwise)
     plain = likeness(made(), pixels)
-    assert filtered > 40 and filtered > plain + 10, (filtered, plain)
+    assert filtered > 50 and filtered > plain + 15, (filtered, plain)

@@ -9,7 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from belamy.networks.stylegan import MEMORY, Discriminator, Generator, Linear, Mapping, Synthesis, doubled, map_sizes
+from belamy.networks.stylegan import (
+    MEMORY,
+    Discriminator,
+    Generator,
+    Linear,
+    MappingNetwork,
+    Synthesis,
+    doubled,
+    map_sizes,
+)
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
@@ -27,7 +36,7 @@ def test_the_papers_networks_are_as_large_as_published() -> None:
     widths = [512] * 5 + [256, 128, 64, 32]
     sizes = [4 << level for level in range(9)]
     with torch.device("meta"):
-        generator = Generator(Mapping(512, 0, 8), Synthesis(3, sizes, widths, 512))
+        generator = Generator(MappingNetwork(512, 0, 8), Synthesis(3, sizes, widths, 512))
         discriminator = Discriminator(3, 4, widths)
     counts = [sum(value.numel() for value in one.parameters()) for one in (generator, discriminator)]
     assert counts == [30_370_060, 29_012_513] and generator.synthesis.layers == 18
@@ -48,12 +57,12 @@ def test_sizes_lead_to_every_resolution_that_is_promised() -> None:
 def test_shapes(resolution: int, classes: int) -> None:
     sizes = map_sizes(resolution)
     widths = [8, 6, 4, 4][: len(sizes)]
-    generator = Generator(Mapping(5, classes, 2), Synthesis(3, sizes, widths, 5))
+    generator = Generator(MappingNetwork(5, classes, 2), Synthesis(3, sizes, widths, 5))
     kinds = torch.tensor([0, 2]) if classes else None
-    noise = torch.randn(2, generator.synthesis.noise)
-    images = generator(torch.randn(2, 5), noise, kinds)
+    styles, noise = generator.styles(torch.randn(2, 5), kinds), torch.randn(2, generator.synthesis.noise)
+    images = generator.synthesis(styles, noise)
     assert images.shape == (2, 3, resolution, resolution) and images.dtype == torch.float32
-    assert generator.styles(torch.randn(2, 5), kinds).shape == (2, 2 * len(sizes), 5)
+    assert styles.shape == (2, 2 * len(sizes), 5)
     assert generator.synthesis.noise == sizes[0] ** 2 + 2 * sum(size**2 for size in sizes[1:])
     assert Discriminator(3, sizes[0], widths, classes)(images, kinds).shape == (2,)
 
@@ -81,7 +90,7 @@ def leaky(values: Tensor) -> Tensor:
 
 
 def test_the_mapping_is_the_plain_one() -> None:
-    mapping = roughened(Mapping(6, 3, 2))
+    mapping = roughened(MappingNetwork(6, 3, 2))
     latent, kinds = torch.randn(4, 6), torch.tensor([0, 2, 1, 2])
     named = dict(mapping.named_parameters())
     values = torch.cat([latent, named["embedding.weight"][kinds]], 1).unflatten(1, (2, 6))
@@ -93,13 +102,13 @@ def test_the_mapping_is_the_plain_one() -> None:
 
 
 def test_the_mean_style_of_each_class_is_remembered() -> None:
-    mapping, kinds = Mapping(5, 3, 2), torch.tensor([0, 2, 2, 2])
+    mapping, kinds = MappingNetwork(5, 3, 2), torch.tensor([0, 2, 2, 2])
     styles = torch.randn(4, 5)
     mapping.remember(styles, kinds)
     expected = torch.stack([styles[0] / (1 + MEMORY), torch.zeros(5), styles[1:].sum(0) / (3 + MEMORY)])
     torch.testing.assert_close(mapping.average, expected)
     torch.testing.assert_close(mapping.typical(kinds), expected[kinds])
-    plain = Mapping(5, 0, 2)
+    plain = MappingNetwork(5, 0, 2)
     for seed in range(400):
         latent = torch.randn(64, 5, generator=torch.Generator().manual_seed(seed))
         plain.remember(plain(latent))

@@ -22,6 +22,7 @@ def test_waves_are_carried_over() -> None:
         assert (finer - wave(80, 2, cycles))[12:-12].abs().max() < 0.06
         again = sinc_matrix(80, 40, 0.5) @ wave(80, 2, cycles)
         assert (again - wave(40, 1, cycles))[6:-6].abs().max() < 0.06
+    assert (sinc_matrix(40, 80, 2.0, 0.5) @ wave(40, 1, 0.4))[12:-12].abs().max() < 0.1  # beyond the cutoff
     alias = sinc_matrix(80, 40, 0.5) @ wave(80, 2, 0.75)  # what the coarser pixels cannot carry
     assert alias[6:-6].abs().max() < 0.06
 

@@ -2,7 +2,7 @@
 
 Each map stands for a continuous picture: resampling is by windowed sincs, the rectifier works at twice the density so
 that the edges it makes do not alias, maps reach beyond the picture so that its border tells nothing, and at the bottom
-lie waves in place of learned pixels. The normalisation by running magnitudes and the rising cutoffs are left out.
+lie waves in place of learned pixels. The paper's normalisation by running magnitudes and its many cutoffs are left out.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from belamy.networks.stylegan import GAIN, Linear, Paint, leaky
-from belamy.ops.convolution import conv2d
+from belamy.ops.convolution import pointwise
 from belamy.ops.modulation import modulated_conv2d
 from belamy.ops.sinc import resampled, sinc_matrix
 
 MARGIN = 10  # pixels around each map, as in the paper
+CUTOFF = 0.7  # of maps smaller than the picture: what a filter this short lets through above it must not alias
 
 
 class Waves(nn.Module):
@@ -31,13 +32,13 @@ class Waves(nn.Module):
     def __init__(self, width: int, base: int, side: int, latent: int) -> None:
         super().__init__()
         self.base, self.side = base, side
-        angle, reach = 2 * math.pi * torch.rand(width), torch.rand(width).sqrt() * base / 2
+        angle, reach = 2 * math.pi * torch.rand(width), torch.rand(width).sqrt() * CUTOFF * base / 2
         self.register_buffer("frequencies", reach[:, None] * torch.stack([angle.cos(), angle.sin()], 1))
         self.register_buffer("phases", torch.rand(width))
         self.affine = Linear(latent, 4)  # cosine and sine of a turn, and a shift to the right and down, in pictures
         nn.init.zeros_(self.affine.weight)
         nn.init.ones_(self.affine.bias[:1])
-        self.mix = nn.Parameter(torch.randn(width, width, 1, 1))
+        self.mix = nn.Parameter(torch.randn(width, width))
 
     def forward(self, style: Tensor) -> Tensor:
         turn, shift = normal(self.affine(style).float()).chunk(2, 1)
@@ -47,7 +48,7 @@ class Waves(nn.Module):
         x, y = place[..., 0] * cosine + place[..., 1] * sine, place[..., 1] * cosine - place[..., 0] * sine
         waves = torch.stack([x, y], -1) @ self.frequencies.t() + self.phases
         maps = GAIN * (2 * math.pi * waves).sin().permute(0, 3, 1, 2)
-        return conv2d(maps, self.mix / math.sqrt(len(self.mix)))
+        return pointwise(maps, self.mix / math.sqrt(len(self.mix)))
 
 
 def normal(numbers: Tensor) -> Tensor:
@@ -56,21 +57,24 @@ def normal(numbers: Tensor) -> Tensor:
 
 
 class Layer(nn.Module):
-    """A modulated 3x3 convolution, a bias, and a leaky rectifier at twice the density, on maps of ``side``."""
+    """A modulated 3x3 convolution, a bias, and a leaky rectifier at twice the density, on maps of ``side``.
+
+    The maps come with a side of ``before``; ``cutoff`` is that of ``sinc_matrix``.
+    """
 
     enlarge: Tensor | None
     rise: Tensor
     fall: Tensor
 
-    def __init__(self, inputs: int, outputs: int, latent: int, side: int, before: int) -> None:
+    def __init__(self, inputs: int, outputs: int, latent: int, side: int, before: int, cutoff: float) -> None:
         super().__init__()
         self.affine = Linear(latent, inputs, offset=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        matrices = {"enlarge": sinc_matrix(before, side, 2.0) if before != side else None,
-                    "rise": sinc_matrix(side, 2 * side, 2.0), "fall": sinc_matrix(2 * side, side, 0.5)}  # fmt: skip
-        for name, matrix in matrices.items():
-            self.register_buffer(name, matrix, persistent=False)
+        enlarge = sinc_matrix(before, side, 2.0) if before != side else None
+        self.register_buffer("enlarge", enlarge, persistent=False)
+        self.register_buffer("rise", sinc_matrix(side, 2 * side, 2.0, cutoff), persistent=False)
+        self.register_buffer("fall", sinc_matrix(2 * side, side, 0.5, cutoff), persistent=False)
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         if self.enlarge is not None:
@@ -88,9 +92,12 @@ class EquivariantSynthesis(nn.Module):
         super().__init__()
         sides = [size + 2 * MARGIN for size in sizes]
         self.waves = Waves(widths[0], sizes[0], sides[0], latent)
-        stack = [Layer(widths[0], widths[0], latent, sides[0], sides[0])]
+        stack = [Layer(widths[0], widths[0], latent, sides[0], sides[0], CUTOFF)]
         for (before, after), (small, large) in zip(pairwise(widths), pairwise(sides), strict=True):
-            stack += [Layer(before, after, latent, large, small), Layer(after, after, latent, large, large)]
+            cutoff = 1.0 if large == sides[-1] else CUTOFF  # the picture is as sharp as its pixels
+            stack += [
+                Layer(before, after, latent, large, small, cutoff), Layer(after, after, latent, large, large, cutoff)
+            ]  # fmt: skip
         self.stack = nn.ModuleList(stack)
         self.paint = Paint(widths[-1], channels, latent)
         self.layers = len(stack) + 2

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import with_deviation
-from belamy.ops.convolution import conv2d
+from belamy.ops.convolution import conv2d, pointwise
 from belamy.ops.modulation import modulated_conv2d, scaled
 from belamy.ops.processes import mean_over_processes, processes
 from belamy.ops.resample import convolved_halve, downsample
@@ -69,7 +69,7 @@ class Linear(nn.Module):
         return F.linear(values, self.weight * self.scale, self.bias * self.rate)
 
 
-class Mapping(nn.Module):
+class MappingNetwork(nn.Module):
     """Latents [B, ``latent``] (and classes [B]) to styles W [B, ``latent``]; remembers the mean style of each class."""
 
     average: Tensor
@@ -133,12 +133,12 @@ class Paint(nn.Module):
     def __init__(self, inputs: int, channels: int, latent: int) -> None:
         super().__init__()
         self.affine = Linear(latent, inputs, offset=1.0)
-        self.weight = nn.Parameter(torch.randn(channels, inputs, 1, 1))
+        self.weight = nn.Parameter(torch.randn(channels, inputs))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         style = self.affine(style) / math.sqrt(self.weight.shape[1])
-        return conv2d(scaled(maps, style), self.weight, self.bias).float()
+        return pointwise(scaled(maps, style), self.weight, self.bias).float()
 
 
 class Synthesis(nn.Module):
@@ -162,7 +162,7 @@ class Synthesis(nn.Module):
     def forward(self, styles: Tensor, noise: Tensor) -> Tensor:
         parts = noise.split([side**2 for side in self.sides], 1)
         grains = [part.unflatten(1, (1, side, side)) for part, side in zip(parts, self.sides, strict=True)]
-        maps = self.basis.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        maps = self.basis.expand(styles.shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         maps = self.first(maps, styles[:, 0], grains[0])
         picture: Tensor = self.paints[0](maps, styles[:, 1])
         for level, (up, keep, paint) in enumerate(zip(self.raising, self.keeping, self.paints[1:], strict=True)):
@@ -174,15 +174,11 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents [B, ``latent``], noise [B, ``synthesis.noise``] (and classes [B]) to pictures [B, ``channels``, R, R]."""
+    """A mapping and a synthesis, which meet in W+."""
 
-    def __init__(self, mapping: Mapping, synthesis: Synthesis | EquivariantSynthesis) -> None:
+    def __init__(self, mapping: MappingNetwork, synthesis: Synthesis | EquivariantSynthesis) -> None:
         super().__init__()
         self.mapping, self.synthesis = mapping, synthesis
-
-    def forward(self, latent: Tensor, noise: Tensor, classes: Tensor | None = None) -> Tensor:
-        picture: Tensor = self.synthesis(self.styles(latent, classes), noise)
-        return picture
 
     def styles(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         """W+ [B, ``synthesis.layers``, ``latent``]: the same style for each layer."""

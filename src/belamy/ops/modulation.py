@@ -22,7 +22,7 @@ def modulated_conv2d(maps: Tensor, weight: Tensor, style: Tensor, bias: Tensor, 
     The input is scaled, not the weights: the same numbers as a convolution with weights of its own for each row
     (Karras et al., 2020), but one dense convolution for all, which exporters understand and CPUs are fast at.
     """
-    factor = gain * demodulation(weight.float(), style.float())
+    factor = gain * demodulation(weight, style)
     convolved = conv2d(scaled(maps, style), weight, padding=weight.shape[2] // 2)
     return torch.addcmul(
         (gain * bias).to(convolved.dtype)[:, None, None], convolved, factor.to(convolved.dtype)[:, :, None, None]
