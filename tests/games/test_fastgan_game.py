@@ -48,7 +48,7 @@ def test_the_losses_are_the_papers(augment: float) -> None:
 def _augmented(game: FastGAN, images: torch.Tensor, rng: Chance) -> torch.Tensor:
     from belamy.ops.augment import augment
 
-    return augment(images, rng, game.p, shift=0.125, cut=0.0, colour=0.5)
+    return augment(images, rng, game.augmentation.p, shift=0.125, cut=0.0, colour=0.5)
 
 
 def _after(latent: int) -> Chance:
