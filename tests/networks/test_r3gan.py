@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from belamy.networks.r3gan import FAINT, FAST, Block, Discriminator, Generator, base_size
+from belamy.networks.r3gan import Block, Discriminator, Generator, base_size
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
@@ -114,7 +114,7 @@ def test_the_generator_is_the_plain_one(classes: int) -> None:
     maps = weights["basis"] * (given @ weights["project"].T)[:, :, None, None]
     maps = plain_block(weights, "stages.0.0.", maps, 6)
     maps = plain_block(weights, "stages.1.0.", double(maps, weights["transitions.0"]), 4)
-    expected = F.conv2d(maps, FAINT * weights["paint"], FAST * weights["ground"])
+    expected = F.conv2d(maps, weights["paint"], weights["ground"])
     assert torch.allclose(network(latent, kinds if classes else None), expected, rtol=1e-4, atol=1e-4)
 
 

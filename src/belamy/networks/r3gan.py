@@ -14,7 +14,8 @@ from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.resample import downsample, upsample, upsampling
 
 FAINT, FAST = 0.2, 10.0
-"""Scales of weights as they run, by which Adam moves what they paint with more slowly, and the ground faster."""
+"""Where squares of pixels are painted, these scale weights as they run: Adam then moves what paints more slowly, which
+keeps it from a chequered pattern, and the ground faster."""
 
 
 def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
@@ -65,8 +66,7 @@ class Generator(nn.Module):
     """Latents [B, ``latent``] (and classes [B]) to images [B, ``channels``, R, R]; ``widths`` from 4x4 upwards.
 
     The largest maps have one position for each square of ``stride`` pixels, which a convolution paints.
-    Pictures begin faint, on a learned ``ground``: most have one, and it takes long to find from noise. It moves ten
-    times as fast as the other weights.
+    Pictures begin faint, on a learned ``ground``: most have one, and it takes long to find from noise.
     """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, classes: int = 0,
@@ -82,8 +82,7 @@ class Generator(nn.Module):
         )
         shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
         brush = torch.randn(shape) / math.sqrt(widths[-1])
-        # Out of noise, a chequered pattern would stay for long.
-        self.paint = nn.Parameter((brush * upsampling(brush, stride)).contiguous() if stride > 1 else brush)
+        self.paint = nn.Parameter((brush * upsampling(brush, stride)).contiguous() if stride > 1 else FAINT * brush)
         self.ground = nn.Parameter(torch.zeros(channels))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -93,10 +92,10 @@ class Generator(nn.Module):
         maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
+        if self.stride == 1:
+            return conv2d(maps, self.paint, self.ground).float()
         paint, ground = FAINT * self.paint, FAST * self.ground
-        if self.stride > 1:
-            return conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float()
-        return conv2d(maps, paint, ground).float()
+        return conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float()
 
 
 class Discriminator(nn.Module):
