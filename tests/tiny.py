@@ -6,12 +6,12 @@ import hashlib
 import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from belamy import recipe as recipes
 from belamy.engine import Engine
@@ -83,12 +83,21 @@ def state(player: Engine) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in player.state()[0].items()}
 
 
-def roughen(player: Engine, seed: int = 5) -> None:
-    """Moves every parameter off its start, and adaptive augmentation, since what begins at zero hides gradients."""
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def roughened(network: Network, by: float = 0.3, seed: int = 5) -> Network:
+    """The network with every parameter moved off its start, since what begins at zero hides gradients."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in player.game.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter)
+        for parameter in network.parameters():
+            parameter += by * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter)
+    return network
+
+
+def roughen(player: Engine, seed: int = 5) -> None:
+    """Moves every parameter of a game off its start, and adaptive augmentation."""
+    roughened(player.game, 0.1, seed)
     for name, value in player.game.named_buffers():
         if name == "augmentation.level":
             value.fill_(0.5)

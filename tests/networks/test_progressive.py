@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pytest
 import torch
 from torch import Tensor
 
 from belamy.networks.batch import with_deviation
-from belamy.networks.progressive import Discriminator, Equalised, Generator, normalise, shown
+from belamy.networks.progressive import Discriminator, Generator, shown
 from belamy.ops.resample import double, halve
 
 PAPER = [512, 512, 512, 512, 256, 128, 64, 32, 16]  # to 1024x1024, table 2
@@ -19,24 +16,6 @@ PAPER = [512, 512, 512, 512, 256, 128, 64, 32, 16]  # to 1024x1024, table 2
 def test_the_papers_networks_have_as_many_parameters_as_it_says() -> None:
     for network in (Generator(3, PAPER, 512), Discriminator(3, PAPER)):
         assert round(sum(parameter.numel() for parameter in network.parameters()) / 1e6, 1) == 23.1
-
-
-@pytest.mark.parametrize(("shape", "gain"), [((300, 64, 3, 3), math.sqrt(2)), ((400, 500), 1.0)])
-def test_weights_are_drawn_from_the_unit_normal_and_used_at_hes_scale(shape: tuple[int, ...], gain: float) -> None:
-    layer = Equalised(*shape, gain=gain)
-    assert layer.weight.std().item() == pytest.approx(1, rel=0.01)
-    assert layer.scaled.std().item() == pytest.approx(gain / math.sqrt(np.prod(shape[1:])), rel=0.01)
-
-
-def test_pixel_norm() -> None:
-    maps = torch.randn(2, 5, 3, 4)
-    found = normalise(maps)
-    for row in range(2):
-        for y in range(3):
-            for x in range(4):
-                pixel = maps[row, :, y, x].numpy()
-                expected = pixel / np.sqrt(np.mean(pixel**2) + 1e-8)
-                assert np.allclose(found[row, :, y, x].numpy(), expected, atol=1e-6)
 
 
 def test_the_deviation_of_a_batch() -> None:

@@ -11,16 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from belamy.networks.r3gan import Block, Discriminator, Generator, base_size
+from tiny import roughened
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-
-
-def roughened(network: torch.nn.Module) -> torch.nn.Module:
-    torch.manual_seed(3)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-    return network
 
 
 def plain_block(weights: Mapping[str, Tensor], prefix: str, maps: Tensor, groups: int) -> Tensor:

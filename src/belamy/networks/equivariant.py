@@ -14,8 +14,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from belamy.networks.stylegan import GAIN, Linear, Paint, leaky
-from belamy.ops.convolution import pointwise
+from belamy.networks.equalised import GAIN, Equalised
+from belamy.networks.stylegan import Paint, leaky
 from belamy.ops.modulation import modulated_conv2d
 from belamy.ops.sinc import resampled, sinc_matrix
 
@@ -35,10 +35,10 @@ class Waves(nn.Module):
         angle, reach = 2 * math.pi * torch.rand(width), torch.rand(width).sqrt() * CUTOFF * base / 2
         self.register_buffer("frequencies", reach[:, None] * torch.stack([angle.cos(), angle.sin()], 1))
         self.register_buffer("phases", torch.rand(width))
-        self.affine = Linear(latent, 4)  # cosine and sine of a turn, and a shift to the right and down, in pictures
+        self.affine = Equalised(4, latent)  # cosine and sine of a turn, and a shift to the right and down, in pictures
         nn.init.zeros_(self.affine.weight)
-        nn.init.ones_(self.affine.bias[:1])
-        self.mix = nn.Parameter(torch.randn(width, width))
+        self.affine.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        self.mix = Equalised(width, width, offset=None)
 
     def forward(self, style: Tensor) -> Tensor:
         turn, shift = normal(self.affine(style).float()).chunk(2, 1)
@@ -47,8 +47,8 @@ class Waves(nn.Module):
         cosine, sine = turn[:, 0, None, None], turn[:, 1, None, None]
         x, y = place[..., 0] * cosine + place[..., 1] * sine, place[..., 1] * cosine - place[..., 0] * sine
         waves = torch.stack([x, y], -1) @ self.frequencies.t() + self.phases
-        maps = GAIN * (2 * math.pi * waves).sin().permute(0, 3, 1, 2)
-        return pointwise(maps, self.mix / math.sqrt(len(self.mix)))
+        maps: Tensor = self.mix((2 * math.pi * waves).sin().permute(0, 3, 1, 2))
+        return maps
 
 
 def normal(numbers: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Layer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, latent: int, side: int, before: int, cutoff: float) -> None:
         super().__init__()
-        self.affine = Linear(latent, inputs, offset=1.0)
+        self.affine = Equalised(inputs, latent, gain=1.0, offset=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         enlarge = sinc_matrix(before, side, 2.0) if before != side else None

@@ -15,13 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import with_deviation
-from belamy.ops.convolution import conv2d, pointwise
+from belamy.networks.equalised import Equalised, pixel_norm
 from belamy.ops.resample import convolved_halve, double, double_convolved, halve
-
-
-def normalise(maps: Tensor) -> Tensor:
-    """Every pixel's features [B, C, ...] divided by the root of their mean square: pixel norm."""
-    return maps * (maps.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(maps.dtype)
 
 
 def shown(images: Tensor, level: float) -> Tensor:
@@ -29,31 +24,6 @@ def shown(images: Tensor, level: float) -> Tensor:
     top = math.ceil(level)
     images = F.avg_pool2d(images, images.shape[-1] // (4 * 2**top))
     return images if level == top else torch.lerp(double(halve(images)), images, level - top + 1)
-
-
-class Equalised(nn.Module):
-    """A layer whose weight is drawn from N(0, 1), and is scaled by ``gain`` / sqrt(fan in) whenever it is used.
-
-    Adam's steps are as large for a weight of any scale; so they are right for every layer at once. ``shape`` is
-    [D, C], for features [B, C] or for those of every pixel [B, C, H, W], or [D, C, 3, 3] for a convolution.
-    """
-
-    def __init__(self, *shape: int, gain: float = math.sqrt(2), offset: bool = True) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(shape))
-        self.bias = nn.Parameter(torch.zeros(shape[0])) if offset else None
-        self.scale = gain / math.sqrt(math.prod(shape[1:]))
-
-    @property
-    def scaled(self) -> Tensor:
-        """The weight as it is used."""
-        return self.weight * self.scale
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if self.weight.dim() == 4:
-            return conv2d(inputs, self.scaled, self.bias, padding=1)
-        mix = F.linear if inputs.dim() == 2 else pointwise
-        return mix(inputs, self.scaled, self.bias)
 
 
 class Rise(nn.Module):
@@ -64,8 +34,8 @@ class Rise(nn.Module):
         self.enter, self.mix = Equalised(after, before, 3, 3), Equalised(after, after, 3, 3)
 
     def forward(self, maps: Tensor) -> Tensor:
-        maps = normalise(F.leaky_relu(double_convolved(maps, self.enter.scaled, self.enter.bias), 0.2))
-        return normalise(F.leaky_relu(self.mix(maps), 0.2))
+        maps = pixel_norm(F.leaky_relu(double_convolved(maps, self.enter.scaled, self.enter.bias), 0.2))
+        return pixel_norm(F.leaky_relu(self.mix(maps), 0.2))
 
 
 class Fall(nn.Module):
@@ -102,9 +72,9 @@ class Generator(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         level = self.level.item()
         top = math.ceil(level)
-        maps = F.leaky_relu(self.begin(normalise(latent)), 0.2).unflatten(1, (-1, 4, 4))
-        maps = normalise(maps).contiguous(memory_format=torch.channels_last)
-        below = maps = normalise(F.leaky_relu(self.first(maps), 0.2))
+        maps = F.leaky_relu(self.begin(pixel_norm(latent)), 0.2).unflatten(1, (-1, 4, 4))
+        maps = pixel_norm(maps).contiguous(memory_format=torch.channels_last)
+        below = maps = pixel_norm(F.leaky_relu(self.first(maps), 0.2))
         for floor in self.floors[:top]:
             below, maps = maps, floor(maps)
         picture: Tensor = self.paints[top](maps).float()
@@ -125,7 +95,7 @@ class Discriminator(nn.Module):
         self.floors = nn.ModuleList(Fall(above, below) for below, above in pairwise(widths))
         self.last = Equalised(widths[0], widths[0] + 1, 3, 3)
         self.gather = Equalised(widths[0], 16 * widths[0])
-        self.judge = Equalised(1, widths[0], gain=1.0, offset=False)
+        self.judge = Equalised(1, widths[0], gain=1.0, offset=None)
 
     def forward(self, images: Tensor, level: float) -> Tensor:
         top = math.ceil(level)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import with_deviation
-from belamy.ops.convolution import conv2d, pointwise
+from belamy.networks.equalised import GAIN, Equalised, pixel_norm
+from belamy.ops.convolution import pointwise
 from belamy.ops.modulation import modulated_conv2d, scaled
 from belamy.ops.processes import mean_over_processes, processes
 from belamy.ops.resample import convolved_halve, downsample
@@ -24,7 +25,6 @@ from belamy.ops.resample import convolved_halve, downsample
 if TYPE_CHECKING:
     from belamy.networks.equivariant import EquivariantSynthesis
 
-GAIN = math.sqrt(2)  # that keeps the variance through a leaky rectifier; it is homogeneous, so it may come before
 MEMORY = 1000  # examples, of a class where there are classes, that the mean style is a mean of, roughly
 
 
@@ -46,27 +46,9 @@ def map_sizes(resolution: int) -> list[int]:
     return found
 
 
-def normalised(values: Tensor) -> Tensor:
-    """Rows [B, D] of mean square 1."""
-    return values * (values.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-
-
 def leaky(values: Tensor) -> Tensor:
     """The leaky rectifier of StyleGAN2, which expects its gain to be in its input."""
     return F.leaky_relu(values, 0.2)
-
-
-class Linear(nn.Module):
-    """Fully connected, [B, ``inputs``] -> [B, ``outputs``]; ``rate`` multiplies the optimizer's rate."""
-
-    def __init__(self, inputs: int, outputs: int, rate: float = 1.0, offset: float = 0.0) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.full((outputs,), offset / rate))
-        self.scale, self.rate = rate / math.sqrt(inputs), rate
-
-    def forward(self, values: Tensor) -> Tensor:
-        return F.linear(values, self.weight * self.scale, self.bias * self.rate)
 
 
 class MappingNetwork(nn.Module):
@@ -78,16 +60,16 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(classes, latent) if classes else None
         inputs = [latent * (1 + bool(classes))] + [latent] * (depth - 1)
-        self.layers = nn.ModuleList(Linear(size, latent, rate=0.01) for size in inputs)
+        self.layers = nn.ModuleList(Equalised(latent, size, rate=0.01) for size in inputs)
         self.register_buffer("average", torch.zeros(max(classes, 1), latent))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
-        values = normalised(latent)
+        values = pixel_norm(latent)
         if self.embedding is not None:
-            values = torch.cat([values, normalised(self.embedding(classes))], 1)
+            values = torch.cat([values, pixel_norm(self.embedding(classes))], 1)
         with torch.autocast(values.device.type, enabled=False):  # bf16 cannot tell near styles apart
             for layer in self.layers:
-                values = leaky(GAIN * layer(values))
+                values = leaky(layer(values))
         return values
 
     def typical(self, classes: Tensor | None = None) -> Tensor:
@@ -110,7 +92,7 @@ class Layer(nn.Module):
     def __init__(self, inputs: int, outputs: int, latent: int, up: bool) -> None:
         super().__init__()
         self.up = up
-        self.affine = Linear(latent, inputs, offset=1.0)
+        self.affine = Equalised(inputs, latent, gain=1.0, offset=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))  # demodulation takes any scale away
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.strength = nn.Parameter(torch.zeros(()))
@@ -132,7 +114,7 @@ class Paint(nn.Module):
 
     def __init__(self, inputs: int, channels: int, latent: int) -> None:
         super().__init__()
-        self.affine = Linear(latent, inputs, offset=1.0)
+        self.affine = Equalised(inputs, latent, gain=1.0, offset=1.0)
         self.weight = nn.Parameter(torch.randn(channels, inputs))
         self.bias = nn.Parameter(torch.zeros(channels))
 
@@ -195,18 +177,14 @@ class Halving(nn.Module):
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
-        self.first = nn.Parameter(torch.randn(before, before, 3, 3))
-        self.first_bias = nn.Parameter(torch.zeros(before))
-        self.second = nn.Parameter(torch.randn(after, before, 3, 3))
-        self.second_bias = nn.Parameter(torch.zeros(after))
-        self.skip = nn.Parameter(torch.randn(after, before))
-        self.scale = 1 / math.sqrt(before)
+        self.first = Equalised(before, before, 3, 3)
+        # The gain of the rectifier and the root of two that the sum of the branches is divided by cancel.
+        self.second = Equalised(after, before, 3, 3, gain=1.0)
+        self.skip = Equalised(after, before, gain=1 / GAIN, offset=None)
 
     def forward(self, maps: Tensor) -> Tensor:
-        inner = leaky(conv2d(maps, self.first * (GAIN * self.scale / 3), GAIN * self.first_bias, padding=1))
-        # The gain of the rectifier and the root of two that the sum of the branches is divided by cancel.
-        inner = leaky(convolved_halve(inner, self.second * (self.scale / 3), self.second_bias))
-        return inner + downsample(maps, self.skip * (self.scale / GAIN))
+        inner = convolved_halve(leaky(self.first(maps)), self.second.scaled, self.second.bias)
+        return leaky(inner) + downsample(maps, self.skip.scaled)
 
 
 class Discriminator(nn.Module):
@@ -215,22 +193,17 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0) -> None:
         super().__init__()
         top = widths[0]
-        self.read = nn.Parameter(torch.randn(widths[-1], channels, 1, 1))
-        self.read_bias = nn.Parameter(torch.zeros(widths[-1]))
+        self.read = Equalised(widths[-1], channels)
         self.blocks = nn.Sequential(*(Halving(before, after) for before, after in pairwise(reversed(widths))))
-        self.last = nn.Parameter(torch.randn(top, top + 1, 3, 3))
-        self.last_bias = nn.Parameter(torch.zeros(top))
-        self.gather = Linear(top * base**2, top)
-        self.judge = Linear(top, top if classes else 1)
+        self.last = Equalised(top, top + 1, 3, 3)
+        self.gather = Equalised(top, top * base**2)
+        self.judge = Equalised(top if classes else 1, top, gain=1.0)
         self.embedding = nn.Embedding(classes, top) if classes else None
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
-        gain = GAIN / math.sqrt(images.shape[1])
-        maps = self.blocks(leaky(conv2d(images, self.read * gain, GAIN * self.read_bias)))
-        gain = GAIN / math.sqrt(self.last[0].numel())
-        maps = leaky(conv2d(with_deviation(maps), self.last * gain, GAIN * self.last_bias, padding=1))
-        answer: Tensor = self.judge(leaky(GAIN * self.gather(maps.flatten(1)))).float()
+        maps = leaky(self.last(with_deviation(self.blocks(leaky(self.read(images))))))
+        answer: Tensor = self.judge(leaky(self.gather(maps.flatten(1)))).float()
         if self.embedding is None:
             return answer[:, 0]
-        return (answer * normalised(self.embedding(classes))).sum(1) / math.sqrt(answer.shape[1])
+        return (answer * pixel_norm(self.embedding(classes))).sum(1) / math.sqrt(answer.shape[1])
