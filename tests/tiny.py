@@ -24,7 +24,7 @@ processes.set_forkserver_preload(["pytest", "sklearn.datasets", "belamy.training
 
 DIGITS: dict[str, Any] = {
     "game.widths": [4, 4], "game.latent": 4, "batch": 16, "precision": "fp32", "judging.metric": "none",
-    "judging.times": 2, "examples": 96, "average.halflife": 64,
+    "judging.times": 2, "watching.samples": 16, "examples": 96, "average.halflife": 64,
 }  # fmt: skip
 """Settings that make the digits a matter of six steps, with a checkpoint at each."""
 
@@ -33,7 +33,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "packed": ("ring8", {"game.pack": 2, "game.normalise": "gradient", "game.penalties": {"r1": 1.0, "wgan-gp": 1.0}}),
     "spectral": ("digits", {
         "game.normalise": "spectral", "game.augment": "adaptive", "game.augment_over": 160, "game.pack": 2,
-        "game.classes": 0, "game.penalties": {"consistency": 1.0, "consistency-fake": 1.0},
+        "game.classes": 0, "game.correct": 16, "game.penalties": {"consistency": 1.0, "consistency-fake": 1.0},
     }),
     "average": ("grid25", {"game.loss": "relativistic-average", "game.penalties": {"dragan": 1.0, "lecam": 1.0}}),
 }  # fmt: skip
@@ -57,13 +57,16 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     """One of PLAYED, with networks of a few channels on 8x8 digits or on ``pictures`` of 16x16."""
     base, options = OPTIONS.get(name, (name, {}))
     shipped = recipes.load(base)
-    small: dict[str, Any] = {"batch": 8, "precision": "fp32", "judging.metric": "none", "average.halflife": 64}
+    small: dict[str, Any] = {
+        "batch": 8, "precision": "fp32", "judging.metric": "none", "watching.samples": 16, "average.halflife": 64,
+    }  # fmt: skip
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
         small["data.path"] = str(pictures)
     # What grows has reached all its parameters by the fourth step.
     growing = {"fade": 16, "stay": 0}
-    for option, value in {"widths": [8] * (3 if from_path else 2), "width": 4, "latent": 8, **growing}.items():
+    widths = {"widths": [8] * (3 if from_path else 2), "generator_widths": [8, 8], "width": 4}
+    for option, value in {**widths, "latent": 8, **growing}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(base, {**small, **options, "name": name, **settings})

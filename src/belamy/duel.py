@@ -15,38 +15,40 @@ from belamy.errors import UserError, nearest
 from belamy.game import Batch, Game, Score, Turn
 from belamy.networks.augmentation import Augmentation
 from belamy.networks.spectral import SpectralNorm
+from belamy.networks.strictness import Strictness
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.normalisation import gradient_normalised
 from belamy.ops.packing import packed, unpacked
 from belamy.ops.penalties import PENALTIES, Trial
 from belamy.ops.schedule import cosine
 
+AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
 NORMALISATIONS = ("spectral", "gradient")
 
 
 class Duel(Game):
     """A subclass builds ``generator`` and ``discriminator``, and says how to ``imagine``, ``judge`` and ``sample``.
 
-    ``sample_key`` is what batches call a sample; ``classes`` says how many kinds are told apart. A game that ``packs``
-    gives its discriminator ``pack`` times the channels.
+    ``classes`` says how many kinds are told apart. A game that ``packs`` gives its discriminator ``pack`` times the
+    channels.
 
     ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties`` are weights by name, of
-    ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay). ``augment`` and
+    ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay); ``correct`` is
+    the ``over`` of ``belamy.networks.strictness``, by which they follow the discriminator. ``augment`` and
     ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
     ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
     judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
     norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021).
     """
 
-    sample_key = "image"
     classes = 0
     packs = False
     anchors: Tensor | None
 
     def __init__(
         self, latent: int, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
-        burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None,
-        shift: float = 0.125, cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None,
+        burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
+        cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)
@@ -59,6 +61,7 @@ class Duel(Game):
         weights = {name: weight for name, weight in (penalties or {}).items() if weight}
         self.latent, self.loss, self.burn_in, self.pack, self.normalise = latent, LOSSES[loss], burn_in, pack, normalise
         self.penalties, self._weights = weights, weights
+        self.strictness = Strictness(correct)
         self.augmentation = Augmentation(augment, augment_over, shift=shift, cut=cut, colour=colour)
         self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
         self.register_buffer("anchors", torch.zeros(2) if "lecam" in weights else None)
@@ -98,15 +101,17 @@ class Duel(Game):
 
         Where ``pack`` is not 1, what is judged are packs, and ``rng`` has a row for each.
         """
-        seen = [self._augmented(samples, rng) for samples in sets]
+        return self._normalised([self._augmented(samples, rng) for samples in sets], batch, rng)
+
+    def _normalised(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         if self.normalise == "gradient":
-            return gradient_normalised(lambda sets: self.assess(sets, batch, rng), seen)
+            return gradient_normalised(lambda sets: self.assess(sets, batch, rng), sets)
         if self.normalise == "spectral":
             weights = self.spectrum.normalised(self.get_submodule("discriminator"))
             named = {f"discriminator.{name}": weight for name, weight in weights.items()}
-            found: tuple[Tensor, dict[str, Tensor]] = functional_call(self, named, (seen, batch, rng))
+            found: tuple[Tensor, dict[str, Tensor]] = functional_call(self, named, (sets, batch, rng))
             return found
-        return self.assess(seen, batch, rng)
+        return self.assess(sets, batch, rng)
 
     def _augmented(self, samples: Tensor, rng: Chance) -> Tensor:
         """Each sample of a pack by chance of its own."""
@@ -132,11 +137,12 @@ class Duel(Game):
         )
 
     def _overfitting(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What adaptive augmentation goes by: the mean sign of real logits, seen from the ``boundary``."""
-        if not self.augmentation.adaptive:
+        """What adaptive augmentation and penalties go by: the mean sign of real logits, from the ``boundary``."""
+        if not self.augmentation.adaptive and not self.strictness.over:
             return {}
         ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
-        return {"sign": ahead.sign().mean(), "augment": real.new_tensor(self.augmentation.p)}
+        settled = {"augment": self.augmentation.p, "strictness": self.strictness.factor}
+        return {"sign": ahead.sign().mean(), **{name: real.new_tensor(value) for name, value in settled.items()}}
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
         fake = packed(self.imagine(batch, rng), self.pack)
@@ -152,16 +158,30 @@ class Duel(Game):
         self.augmentation.advance(examples)
         if self.normalise == "spectral":
             self.spectrum.follow(self.get_submodule("discriminator"))
-        if self.burn_in is not None:
-            self.penalties = {
-                name: cosine(weight, weight / 10, examples, self.burn_in) for name, weight in self._weights.items()
-            }
+        self.strictness.advance(examples)
+        share = self.strictness.factor * (1.0 if self.burn_in is None else cosine(1.0, 0.1, examples, self.burn_in))
+        self.penalties = {name: weight * share for name, weight in self._weights.items()}
 
     def observe(self, seen: Mapping[str, float]) -> None:
         if "sign" in seen:
-            self.augmentation.observe(seen["sign"])
+            self.strictness.observe(seen["sign"])
+            if self.augmentation.adaptive:
+                self.augmentation.observe(seen["sign"])
         if self.anchors is not None and "real" in seen:
             self.anchors.lerp_(self.anchors.new_tensor([seen["real"], seen["fake"]]), 0.01)
+
+    def realness(self, batch: Batch, rng: Chance) -> Tensor | None:
+        samples = packed(batch[self.sample_key], self.pack)
+        return self._normalised([samples], batch, rng.every(self.pack))[0].detach()
+
+    def heed(self, remedy: str) -> str | None:
+        picture = remedy == "augmentation" and self.sample_key == "image"
+        if picture and self.augmentation.raise_(AUGMENT_MORE, AUGMENT_MOST):
+            return f"pictures are altered with a probability of {self.augmentation.least.item():.2g} from here on"
+        if not self._weights:
+            return None
+        self.strictness.raise_(STRICTER)
+        return f"penalties weigh {self.strictness.factor:.3g} times as much as the recipe says from here on"
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)}

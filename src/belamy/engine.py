@@ -201,6 +201,14 @@ class Engine:
         """The precision that losses and samples are computed in."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def realness(self, batch: Batch) -> Tensor | None:
+        """``Game.realness`` of a batch of any size, float32 [B] or less, on the CPU; None where the game has none."""
+        self.game.eval()
+        rng = Chance(key("realness"), range(len(batch[self.game.sample_key])), self.device)
+        with self.autocast():
+            found = self.game.realness({name: self._placed(value) for name, value in batch.items()}, rng)
+        return None if found is None else found.detach().float().cpu()
+
     def _next(self) -> Batch:
         if self._loader is None:
             self._loader = Loader(

@@ -56,6 +56,9 @@ class Game(nn.Module):
     rowwise: bool = True
     """Whether a loss is a mean over rows that know nothing of each other, so that micro-batches add up to a batch."""
 
+    sample_key: str = "image"
+    """What batches call a sample."""
+
     pack: int = 1
     """How many rows in a row a loss looks at together: each process, and each micro-batch, plays whole packs."""
 
@@ -71,6 +74,20 @@ class Game(nn.Module):
 
     def observe(self, seen: Mapping[str, float]) -> None:
         """Called after each turn with what it saw, averaged over the global batch: for adaptive rules."""
+
+    def realness(self, batch: Batch, rng: Chance) -> Tensor | None:
+        """Logits [B], or one for each pack, of how real the samples of a batch look to the discriminator as it stands.
+
+        None where the game has none that judges samples one by one.
+        """
+        return None
+
+    def heed(self, remedy: str) -> str | None:
+        """Does what the watchdog asks for, "augmentation" or "penalties", for good; says in words what that was.
+
+        None where there is nothing to raise.
+        """
+        return None
 
     def prior(self, n: int, rng: Chance) -> Batch:
         """All the chance that sampling needs, for ``n`` samples; ``len(rng) == n``."""

@@ -93,7 +93,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
     facts = _as_numbers(source.facts)
-    spec = recipes.bind(recipe.game, {"examples": recipe.examples, **facts})
+    spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(recipe.batch, 0)), **facts})
     for name in ("resolution", "channels", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")

@@ -96,6 +96,13 @@ class Judging(_Strict):
     times: Annotated[int, Field(ge=0)] = 8
 
 
+class Watching(_Strict):
+    """How often the watchdog looks in a run (0: never), and at how many samples."""
+
+    times: Annotated[int, Field(ge=0)] = 20
+    samples: Annotated[int, Field(ge=8)] = 128
+
+
 class Keeping(_Strict):
     """Checkpoints: one at least ``every`` so many examples (None: twenty in a run), the last ``limit`` kept."""
 
@@ -117,6 +124,7 @@ class Recipe(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     average: Average = Average(halflife=10_000)
     judging: Judging = Judging()
+    watching: Watching = Watching()
     checkpoints: Keeping = Keeping()
     patience: int = Field(8, ge=1)
     seed: int = 0

@@ -82,12 +82,20 @@ class Run:
             write_json(folder / "state.json", state)
         best = f"{state['best']['examples']:012d}" if state.get("best") else None
         for old in self.saved()[:-limit]:
-            if old.name == best:
-                continue
-            doomed = old.with_name(f".{old.name}.{os.getpid()}")  # a kill must not leave half of what is listed
-            old.replace(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            if old.name != best:
+                _forget(old)
         return path
+
+    def checkpoint(self, examples: int) -> Path | None:
+        """The checkpoint after so many examples, where it is kept."""
+        path = self.checkpoints / f"{examples:012d}"
+        return path if path.is_dir() else None
+
+    def forget_after(self, checkpoint: Path | None) -> None:
+        """Removes all checkpoints that are later than one, the latest first, or all there are."""
+        for later in reversed(self.saved()):
+            if checkpoint is None or later.name > checkpoint.name:
+                _forget(later)
 
     def saved(self) -> list[Path]:
         """The checkpoints, oldest first."""
@@ -124,6 +132,12 @@ class Run:
         model.card = card
         model.save_pretrained(self.model)
         flush(self.model)
+
+
+def _forget(checkpoint: Path) -> None:
+    doomed = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}")  # a kill must not leave half of what is listed
+    checkpoint.replace(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:

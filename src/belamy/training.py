@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +30,7 @@ from belamy.sheets import sheet, show_finished
 from belamy.source import Source
 from belamy.storage import digest_of, write_json
 from belamy.trackers import Tracker, known, start
+from belamy.watchdog import WORTH_KEEPING, Finding, Probe, Watchdog
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
@@ -143,6 +145,10 @@ class Training:
         self.keep_every = self.recipe.checkpoints.every or max(1, min(total // 20, 50_000))
         times = self.recipe.judging.times
         self.judge_every = max(1, total // times) if times else total
+        looks = self.recipe.watching.times
+        self.watch_every = max(1, total // looks) if looks else total
+        self.watchdog, self.stopped = Watchdog(), False
+        self._probe: Probe | None = None
 
     @property
     def examples(self) -> int:
@@ -197,16 +203,18 @@ class Training:
         tensors, state = self.run.read(checkpoint)
         self.engine.restore(tensors, state["clock"])
         self.best, self.seconds, self.rollbacks = state["best"], state["seconds"], state["rollbacks"]
+        self.watchdog = Watchdog(**state["watchdog"])
 
     def _play(self) -> None:
         total = self.recipe.examples
-        while self.examples < total:
+        while self.examples < total and not self.stopped:
             before = self.examples
             try:
                 step = self.engine.step()
             except DivergedError as trouble:
                 self._roll_back(str(trouble))
                 continue
+            self.watchdog.hear(step.norms)
             for what, seconds in step.seconds.items():
                 self._spent[what] = self._spent.get(what, 0.0) + seconds
             for what in step.skipped:
@@ -216,6 +224,8 @@ class Training:
             judged = _due(before, self.examples, self.judge_every)
             if judged or self.examples >= total:
                 self._judge()
+            if self.examples < total and _due(before, self.examples, self.watch_every) and self._watch():
+                continue
             # A rollback must lead back to before the trouble, so none is kept within it.
             due = judged or _due(before, self.examples, self.keep_every)
             if (due and not step.skipped) or self.examples >= total:
@@ -243,12 +253,70 @@ class Training:
                 f"training diverged {self.rollbacks} times, at last because {cause}; "
                 "try a lower optimizers.*.rate or a higher game.gamma"
             )
-        count, attempt, brake = self.rollbacks, self.engine.clock.attempt + 1, self.engine.clock.brake / 2
-        self._restore(self.run.saved()[-1])
-        self.rollbacks = count
-        self.engine.clock.attempt, self.engine.clock.brake, self.engine.clock.skipped = attempt, brake, 0
-        self._note("rollback", f"{cause}: back to {self.examples:,} examples, rates times {brake:g}")
+        self._go_back(self.run.saved()[-1])
+        self._note("rollback", f"{cause}: back to {self.examples:,} examples, {self._braked()}")
         self._keep()  # so that a restart does not replay the trouble
+
+    def _go_back(self, checkpoint: Path | None) -> None:
+        """To a checkpoint, or to the beginning: with other chance and half the rates, but with what was learnt of it.
+
+        Later checkpoints go first: a run that is killed in between plays up to here again.
+        """
+        rollbacks, watchdog, clock = self.rollbacks, self.watchdog, self.engine.clock
+        if self.leads:
+            self.run.forget_after(checkpoint)
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        else:
+            self.best = None
+            self.engine.restore(*self.plan.engine().state())
+        self.rollbacks, self.watchdog = rollbacks, watchdog
+        self.engine.clock.attempt, self.engine.clock.brake = clock.attempt + 1, clock.brake / 2
+        self.engine.clock.skipped = 0
+
+    def _braked(self) -> str:
+        return f"rates times {self.engine.clock.brake:g}"
+
+    def _watch(self) -> bool:
+        """Looks, says and does what must be done, and keeps it; whether something was."""
+        with self._spending("watchdog"):
+            finding, best = self._look()
+        if finding is None:
+            return False
+        if finding.remedy == "return":
+            self._go_back(best)
+            done = f"back to {self.examples:,} examples, {self._braked()}"
+            if more := self.engine.game.heed("penalties"):
+                done += f", {more}"
+        elif finding.remedy == "stop":
+            self.stopped = True
+            done = "stopped; the best model so far is what ships"
+            if self.best is None:
+                self._judge()
+        else:
+            done = self.engine.game.heed(finding.remedy) or ""
+            if not done:
+                self.engine.clock.brake /= 2
+                done = self._braked()
+        self._note("watchdog", f"{finding.words}: {done}")
+        self._keep()
+        return True
+
+    def _look(self) -> tuple[Finding | None, Path | None]:
+        """What the leading process finds, for all to heed, and the checkpoint that is worth a return."""
+        found: list[Any] = [None, None]
+        if self.leads:
+            if self._probe is None:
+                self._probe = Probe(self.plan.source, self.recipe.watching.samples, self.engine.game.pack)
+            signs = self._probe.signs(self.engine, self._model(), self.watchdog.norm())
+            told = {name: round(value, 4) for name, value in vars(signs).items() if not math.isnan(value)}
+            self._log("signs", values=told)
+            worthy = self.best if self.watchdog.covered >= WORTH_KEEPING else None
+            finding = self.watchdog.look(signs, self.engine.clock.steps)
+            found = [finding, worthy and self.run.checkpoint(worthy["examples"])]
+        if dist.is_initialized():
+            dist.broadcast_object_list(found)
+        return found[0], found[1]
 
     @contextmanager
     def _spending(self, what: str) -> Iterator[None]:
@@ -268,15 +336,18 @@ class Training:
             if self.leads:
                 if self.examples:
                     self.seconds = time.perf_counter() - self._began
-                state = {"clock": clock, "best": self.best, "seconds": self.seconds, "rollbacks": self.rollbacks}
-                self.run.save(tensors, {**state, "hash": digest}, self.recipe.checkpoints.limit)
+                state = {
+                    "clock": clock, "best": self.best, "seconds": self.seconds, "rollbacks": self.rollbacks,
+                    "watchdog": asdict(self.watchdog), "hash": digest,
+                }  # fmt: skip
+                self.run.save(tensors, state, self.recipe.checkpoints.limit)
             if self.engine.ranks > 1:
                 dist.barrier()
 
     def _line(self, step: Step) -> None:
         now = time.perf_counter()
         elapsed, played = now - self._last_line[0], self.examples - self._last_line[1]
-        aside = sum(self._spent.get(what, 0.0) for what in ("metrics", "checkpoints"))
+        aside = sum(self._spent.get(what, 0.0) for what in ("metrics", "checkpoints", "watchdog"))
         line: dict[str, Any] = {
             "examples": self.examples,
             "seconds": round(now - self._began, 3),

@@ -13,32 +13,47 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.perceptron import Perceptron
 
+SCATTER = 0.5
+PRIORS = ("normal", "uniform")
+
 
 class GAN(Duel):
-    """Points [B, ``dimensions``], or small pictures [B, ``channels``, R, R] as if they were points."""
+    """Points [B, ``dimensions``], or small pictures [B, ``channels``, R, R] as if they were points.
+
+    ``widths`` are the units of the hidden layers, the generator's where it has none of its own. Latents are drawn from
+    the ``prior``: "normal", or "uniform" between -1 and 1.
+    """
 
     packs = True
 
     def __init__(
         self, dimensions: int = 0, resolution: int = 0, channels: int = 1, latent: int = 64,
-        widths: Sequence[int] = (256, 256, 256), **others: Any,
+        widths: Sequence[int] = (256, 256, 256), generator_widths: Sequence[int] | None = None, prior: str = "normal",
+        **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
         if not dimensions and not resolution:
             raise ValueError("it wants points (dimensions) or pictures (resolution)")
+        if prior not in PRIORS:
+            raise ValueError(f"prior {prior!r} should be 'normal' or 'uniform'")
+        self.uniform = prior == "uniform"
         self.sample_key = "points" if dimensions else "image"
         self.shape = (dimensions,) if dimensions else (channels, resolution, resolution)
         size = dimensions or channels * resolution**2
-        self.generator = Perceptron(latent, widths, size)
-        self.discriminator = Perceptron(size * self.pack, widths, 1, offset=not self.loss.pairs)
+        self.generator = Perceptron(latent, generator_widths or widths, size)
+        scatter = SCATTER if dimensions else 0.0
+        self.discriminator = Perceptron(size * self.pack, widths, 1, not self.loss.pairs, scatter)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        fake: Tensor = self.generator(rng.normal(self.latent)).unflatten(1, self.shape)
+        fake: Tensor = self.generator(self.prior(len(rng), rng)["latent"]).unflatten(1, self.shape)
         return fake
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
         logits: Tensor = self.discriminator(torch.cat(list(sets)).flatten(1))[:, 0]
         return logits
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        return {"latent": 2 * rng.uniform(self.latent) - 1} if self.uniform else super().prior(n, rng)
 
     def sample(self, given: Batch) -> Batch:
         return {self.sample_key: self.generator(given["latent"]).unflatten(1, self.shape)}

@@ -19,10 +19,13 @@ class R3GAN(Duel):
 
     ``gamma`` weighs the penalties and falls to a tenth over the first ``burn_in`` examples, in which the
     probability of augmentation rises from 0 to ``augment``: .3, or nothing where the data has 5,000 pictures or more
-    (``count``). By default gamma grows with the number of pixels: 2 at 32x32 and 128 at 256x256, where the paper has
-    150. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
-    largest maps have one position for each square of ``stride`` pixels, 2 to a side from 24x24 on: at the full size
-    half of a step's time would go there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
+    (``count``). By default gamma grows with the number of pixels and falls with the size of the ``batch``, as that of
+    StyleGAN2-ADA does: 2 at 32x32 with batches of 32. ``correct`` is that of Duel: by it gamma follows the
+    discriminator from there.
+
+    ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The largest maps
+    have one position for each square of ``stride`` pixels, 2 to a side from 24x24 on: at the full size half of a step's
+    time would go there, measured at 32x32 on a CPU. The paper's networks, for a GPU, are
     ``widths=[768] * 4, blocks=2, expansion=2, group=16, stride=1``; these are small and dense.
     """
 
@@ -32,13 +35,14 @@ class R3GAN(Duel):
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
         blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
         stride: int | None = None, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
-        augment: float | str | None = None, augment_over: int | None = None, count: int = 0, **others: Any,
+        augment: float | str | None = None, augment_over: int | None = None, correct: int | None = None, count: int = 0,
+        batch: int = 32, **others: Any,
     ) -> None:  # fmt: skip
-        gamma = 2.0 * (resolution / 32) ** 2 if gamma is None else gamma
+        gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
         penalties = {"r1": gamma, "r2": gamma, **(penalties or {})}
         augment = 0.3 * (count < 5000) if augment is None else augment
         augment_over = burn_in if augment_over is None else augment_over
-        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, **others)
+        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, correct=correct, **others)
         base = base_size(resolution)
         stride = (2 if resolution >= 24 else 1) if stride is None else stride
         if stride not in (1, 2, 4) or resolution % (stride * base):

@@ -17,7 +17,7 @@ from belamy.report.words import number, numbers
 Event = dict[str, Any]
 Points = list[tuple[float, float]]
 
-REMARKS = ("skip", "rollback", "resume", "stop", "note")
+REMARKS = ("skip", "rollback", "watchdog", "resume", "stop", "note")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ FRAMES, FRAME_BYTES, PICTURE_BYTES = 8, 420_000, 1_000_000
 """Pictures of the film, and base64 bytes of each of them and of each other picture: 6.4 MB at most together."""
 
 _CHARACTERS = 60_000  # of a file that is shown as it is
-_KINDS = {"skip": "Skipped", "rollback": "Rolled back", "resume": "Resumed", "stop": "Stopped", "note": "Note"}
+_KINDS = {
+    "skip": "Skipped", "rollback": "Rolled back", "watchdog": "Watchdog", "resume": "Resumed", "stop": "Stopped",
+    "note": "Note",
+}  # fmt: skip
 
 Marks = Sequence[tuple[float, str]]
 
@@ -60,11 +63,13 @@ def curves(record: Record) -> str:
     log = record.log
     marks = [
         (event["examples"], f"{_KINDS[event['event']]}: {event.get('message') or ''}")
-        for event in log.of("skip", "rollback", "resume")
+        for event in log.of("skip", "rollback", "watchdog", "resume")
     ][:80]
     losses = _by_player(log.curves("step", "terms"), "{}: loss terms", marks)
     norms = log.curves("step", "norms")
     health = [_chart(norms, "Gradient norms", marks)] if norms else []
+    signs = {name: curve for name, curve in log.curves("signs", "values").items() if name != "norm"}
+    health += [_chart(signs, "What the watchdog sees", marks)] if signs else []
     health += _by_player(log.curves("step", "seen"), "{}: what it saw", marks)
     dotted = " Dotted upright lines: see the remarks below." if marks else ""
     return (

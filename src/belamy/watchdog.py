@@ -1,0 +1,172 @@
+"""Watches a run for the ills of adversarial training, says in plain words what it sees, and names a remedy.
+
+Three ills show in numbers long before they show in a finished model. A generator that *collapses* makes samples that
+are alike, or covers less of the held-out ones than it did. A discriminator that *overfits* takes held-out samples for
+false, since it knows the training's by heart. One that is too *steep* sends gradients that throw the generator about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from belamy.engine import Engine
+from belamy.game import Batch
+from belamy.judge import generator
+from belamy.metrics.prdc import prdc
+from belamy.model import Model
+from belamy.source import Source
+
+ALIKE = 0.3
+"""Samples nearer to each other than this share of the distance between real ones have collapsed."""
+SETTLED = 300
+"""Steps after which samples must differ: generators begin with one and the same."""
+LOST = 0.5
+"""So has a generator that covers less than this share of what it covered at its best."""
+WORTH_KEEPING = 0.1
+"""Coverage from which on a generator has something to lose."""
+OVERFITTED = 0.6
+"""Of the way from training samples to generated ones, in logits."""
+STEEP = 20.0
+"""How much a gradient's norm may grow over the least that was seen at a look."""
+PATIENCE = 3
+NEIGHBOURS = 5
+SIDE = 16
+
+
+@dataclass(frozen=True)
+class Signs:
+    """A run at a look; what cannot be known is nan, and nothing follows from it.
+
+    ``coverage`` of held-out samples by generated ones, 0 to 1. ``spread``: the mean distance between generated samples
+    of a class, over that between real ones. ``overfitting``: 0 where the discriminator takes held-out samples for as
+    real as the training's, 1 where for as false as generated ones, less twice its standard error. ``norm`` of the
+    discriminator's gradient, its geometric mean since the last look.
+    """
+
+    coverage: float
+    spread: float
+    overfitting: float
+    norm: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``words`` for the user, and a ``remedy``: "augmentation", "penalties", "return" or "stop"."""
+
+    words: str
+    remedy: str
+
+
+@dataclass
+class Watchdog:
+    """What is remembered from look to look: plain numbers, which a checkpoint keeps.
+
+    Whether samples are or should be ``varied``; how much they ``covered`` at best; the ``calm``est norm at a look;
+    ``returns`` in a row that did not lead above ``covered``; since the last look ``logarithm``, the sum of those of
+    ``steps`` norms.
+    """
+
+    varied: bool = False
+    covered: float = 0.0
+    calm: float | None = None
+    returns: int = 0
+    logarithm: float = 0.0
+    steps: int = 0
+
+    def hear(self, norms: Mapping[str, float]) -> None:
+        """Takes the gradient norms of a step."""
+        norm = norms.get("discriminator", 0.0)
+        if 0 < norm < math.inf:
+            self.logarithm, self.steps = self.logarithm + math.log(norm), self.steps + 1
+
+    def norm(self) -> float:
+        """The geometric mean of the norms since it was asked last."""
+        mean = math.exp(self.logarithm / self.steps) if self.steps else math.nan
+        self.logarithm, self.steps = 0.0, 0
+        return mean
+
+    def look(self, signs: Signs, steps: int) -> Finding | None:
+        """What is wrong after so many steps, the worst first; None where nothing is."""
+        self.varied = self.varied or steps >= SETTLED or signs.spread >= 2 * ALIKE
+        finding = self._collapse(signs) or self._steepness(signs) or self._overfitting(signs)
+        if signs.coverage > self.covered:
+            self.covered, self.returns = signs.coverage, 0
+        if self.calm is None or signs.norm < self.calm:
+            self.calm = None if math.isnan(signs.norm) else signs.norm
+        return finding
+
+    def _collapse(self, signs: Signs) -> Finding | None:
+        if self.varied and signs.spread < ALIKE:
+            words = f"collapse: samples are alike, {signs.spread:.2f} as far apart as real ones"
+        elif self.covered >= WORTH_KEEPING and signs.coverage < LOST * self.covered:
+            words = f"collapse: samples cover {signs.coverage:.2f} of held-out ones, {self.covered:.2f} at best"
+        else:
+            return None
+        self.returns += 1
+        if self.returns > PATIENCE:
+            return Finding(f"{words}; {PATIENCE} returns did not help", "stop")
+        return Finding(words, "return")
+
+    def _steepness(self, signs: Signs) -> Finding | None:
+        if self.calm is None or not signs.norm > STEEP * self.calm:
+            return None
+        words = f"the discriminator is too steep: its gradient is {signs.norm:.3g}, {self.calm:.3g} at its calmest"
+        return Finding(words, "penalties")
+
+    def _overfitting(self, signs: Signs) -> Finding | None:
+        if not signs.overfitting > OVERFITTED:
+            return None
+        words = f"the discriminator overfits: held-out samples look {signs.overfitting:.0%} as false as generated ones"
+        return Finding(words, "augmentation")
+
+
+class Probe:
+    """The same ``n`` training and held-out samples at every look, or as many as there are."""
+
+    def __init__(self, source: Source, n: int, pack: int) -> None:
+        heldout = source.heldout()
+        n = min(n, len(source), len(heldout) if heldout else n) // pack * pack
+        self.n, self.train = n, source.take(n)
+        self.heldout = heldout.take(n) if heldout else None
+
+    def signs(self, engine: Engine, model: Model, norm: float) -> Signs:
+        """What the averaged generator and the discriminator of the moment show."""
+        made = generator(model, seed=2)(0, self.n)
+        name = engine.game.sample_key
+        coverage = math.nan
+        if self.heldout is not None and self.n > NEIGHBOURS:
+            coverage = prdc(_flat(self.heldout[name]), _flat(made[name]), NEIGHBOURS)["coverage"]
+        spread = _apart(made, name) / max(_apart(self.train, name), 1e-12)
+        return Signs(coverage, spread, self._overfitting(engine, made), norm)
+
+    def _overfitting(self, engine: Engine, made: Batch) -> float:
+        if self.heldout is None:
+            return math.nan
+        train, heldout, fake = (engine.realness(batch) for batch in (self.train, self.heldout, made))
+        if train is None or heldout is None or fake is None or len(train) < 2:
+            return math.nan
+        error = ((train.var() + heldout.var()) / len(train)).sqrt()
+        way, whole = train.mean() - heldout.mean() - 2 * error, train.mean() - fake.mean()
+        return float(way / whole) if whole > 0 else math.nan
+
+
+def _flat(samples: Tensor) -> Tensor:
+    """Rows [N, D]: pictures averaged down to at most SIDE by SIDE."""
+    if samples.dim() == 4:
+        height, width = samples.shape[-2:]
+        samples = F.adaptive_avg_pool2d(samples.float(), (min(height, SIDE), min(width, SIDE)))
+    return samples.flatten(1).float().nan_to_num()
+
+
+def _apart(batch: Batch, name: str) -> float:
+    """The mean distance between samples of one class."""
+    rows = _flat(batch[name])
+    kinds = batch["class"].cpu() if "class" in batch else torch.zeros(len(rows))
+    pairs = (kinds[:, None] == kinds) & ~torch.eye(len(rows), dtype=torch.bool)
+    return torch.cdist(rows, rows)[pairs].mean().item() if pairs.any() else math.nan

@@ -1,0 +1,220 @@
+"""The watchdog: what it finds in signs, how signs are taken, and what a run does about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from belamy import watchdog
+from belamy.model import Model
+from belamy.planning import plan
+from belamy.run import Run
+from belamy.source import Source
+from belamy.storage import read_json, read_tensors
+from belamy.training import Display, begin
+from belamy.watchdog import PATIENCE, Probe, Signs, Watchdog
+from tiny import engine, tiny
+
+HEALTHY = Signs(coverage=0.6, spread=0.9, overfitting=0.1, norm=1.0)
+
+
+def signs(**others: float) -> Signs:
+    return Signs(**{**vars(HEALTHY), **others})
+
+
+def remedy(dog: Watchdog, seen: Signs, steps: int = 500) -> str | None:
+    finding = dog.look(seen, steps)
+    return finding and finding.remedy
+
+
+def test_a_healthy_run_is_left_alone() -> None:
+    dog = Watchdog()
+    for coverage in (0.0, 0.2, 0.5, 0.4, 0.6):
+        assert dog.look(signs(coverage=coverage), 500) is None
+
+
+@pytest.mark.parametrize(
+    ("ill", "expected", "words"),
+    [
+        ({"spread": 0.1}, "return", "samples are alike, 0.10"),
+        ({"coverage": 0.2}, "return", "samples cover 0.20 of held-out ones, 0.60 at best"),
+        ({"norm": 21.0}, "penalties", "gradient is 21, 1 at its calmest"),
+        ({"overfitting": 0.7}, "augmentation", "look 70% as false"),
+    ],
+)
+def test_each_ill_is_named_and_has_a_remedy(ill: dict[str, float], expected: str, words: str) -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    finding = dog.look(signs(**ill), 500)
+    assert finding is not None and finding.remedy == expected and words in finding.words
+
+
+def test_the_worst_comes_first() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    assert remedy(dog, Signs(coverage=0.0, spread=0.0, overfitting=1.0, norm=100.0)) == "return"
+
+
+def test_samples_may_be_alike_at_first_but_not_for_long() -> None:
+    assert remedy(Watchdog(), signs(spread=0.0), 100) is None
+    assert remedy(Watchdog(), signs(spread=0.0), 300) == "return"
+    dog = Watchdog()
+    assert remedy(dog, signs(spread=0.7), 100) is None
+    assert remedy(dog, signs(spread=0.0), 150) == "return"
+
+
+def test_coverage_that_was_never_there_cannot_be_lost() -> None:
+    dog = Watchdog()
+    dog.look(signs(coverage=0.05), 500)
+    assert remedy(dog, signs(coverage=0.0)) is None
+
+
+def test_returns_that_do_not_help_end_the_run() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    for _ in range(PATIENCE):
+        assert remedy(dog, signs(spread=0.1)) == "return"
+    assert remedy(dog, signs(spread=0.1)) == "stop"
+
+
+def test_a_better_look_forgives_the_returns_before_it() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    for _ in range(2):
+        for _ in range(PATIENCE):
+            assert remedy(dog, signs(spread=0.1)) == "return"
+        dog.look(signs(coverage=dog.covered + 0.1), 500)
+
+
+def test_nothing_follows_from_what_is_not_known() -> None:
+    dog, unknown = Watchdog(), Signs(math.nan, math.nan, math.nan, math.nan)
+    assert dog.look(unknown, 900) is None
+    dog.look(HEALTHY, 900)
+    assert dog.look(unknown, 900) is None and (dog.covered, dog.calm) == (0.6, 1.0)
+
+
+def test_norms_are_averaged_from_look_to_look() -> None:
+    dog = Watchdog()
+    for norm in (1.0, 4.0, math.inf, 16.0):
+        dog.hear({"discriminator": norm, "generator": 100.0})
+    assert dog.norm() == pytest.approx(4) and math.isnan(dog.norm())
+
+
+class Made:
+    """Stands in for a generator: what it gives is what was put in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.batch: dict[str, Any] = {}
+        monkeypatch.setattr(watchdog, "generator", lambda model, seed: lambda start, count: self.batch)
+
+
+@pytest.fixture
+def source() -> Source:
+    return plan(tiny("digits", Path()), "cpu").source
+
+
+def test_signs_of_real_pictures_and_of_one_picture(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    player, made = engine(tiny("digits", Path())), Made(monkeypatch)
+    probe, model = Probe(source, 128, 1), Model(player.averages.game, {}, source.facts)
+    made.batch = source.take(128, 500)
+    real = probe.signs(player, model, 2.5)
+    assert real.coverage > 0.8 and real.spread == pytest.approx(1, abs=0.15) and real.norm == 2.5
+    one = source.take(1)["image"].expand(128, -1, -1, -1)
+    made.batch = {"image": one, "class": made.batch["class"]}
+    alike = probe.signs(player, model, 1.0)
+    assert alike.coverage < 0.05 and alike.spread == 0
+
+
+def test_samples_that_differ_by_class_alone_are_alike(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    player, made = engine(tiny("digits", Path())), Made(monkeypatch)
+    kinds = source.take(128)["class"]
+    made.batch = {"image": torch.randn(10, 1, 8, 8)[kinds], "class": kinds}
+    found = Probe(source, 128, 1).signs(player, Model(player.averages.game, {}, source.facts), 1.0)
+    assert found.spread == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("known_by_heart", [True, False])
+def test_overfitting_is_how_far_heldout_samples_fall(
+    known_by_heart: bool, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player, made = engine(tiny("digits", Path())), Made(monkeypatch)
+    probe, noise = Probe(source, 100, 1), 0.1 * torch.randn(100)
+    made.batch = source.take(100, 200)
+    level = {id(probe.train): 1.0, id(probe.heldout): -0.9 if known_by_heart else 0.95, id(made.batch): -1.0}
+    monkeypatch.setattr(player, "realness", lambda batch: level[id(batch)] + noise)
+    found = probe.signs(player, Model(player.averages.game, {}, source.facts), 1.0).overfitting
+    assert 0.9 < found < 0.95 if known_by_heart else abs(found) < 0.05
+
+
+@pytest.fixture
+def collapsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Looks at which samples are alike, by their number."""
+    when: list[int] = []
+    looks = iter(range(1000))
+    monkeypatch.setattr(Probe, "signs", lambda *_: signs(spread=0.0 if next(looks) in when else 0.9))
+    yield when
+
+
+def watched(out: Path, **settings: Any) -> Run:
+    chosen = {"examples": 64, "checkpoints.every": 8, "watching.times": 8, "judging.times": 2, **settings}
+    recipe = tiny("digits", Path(), **{"judging.metric": "spread", "judging.samples": 16, **chosen})
+    return begin(plan(recipe, "cpu"), out, Display(), "none")
+
+
+def said(run: Run) -> list[str]:
+    return [event["message"] for event in run.events() if event["event"] == "watchdog"]
+
+
+def test_a_collapsed_run_goes_back_to_its_best_checkpoint(collapsing: list[int], tmp_path: Path) -> None:
+    collapsing.append(4)
+    run = watched(tmp_path / "run")
+    (words,) = said(run)
+    assert "samples are alike" in words and "back to 32 examples, rates times 0.5, penalties weigh 3 times" in words
+    state = read_json(run.saved()[-1] / "state.json")
+    assert state["clock"]["examples"] == 64 and state["clock"]["brake"] == 0.5 and state["clock"]["attempt"] == 1
+    tensors = read_tensors(run.saved()[-1] / "state.safetensors")
+    assert tensors["game.strictness.logarithm"].item() == pytest.approx(math.log(3))
+    assert run.finished
+
+
+def test_one_without_a_best_begins_again(collapsing: list[int], tmp_path: Path) -> None:
+    collapsing.append(2)
+    run = watched(tmp_path / "run")
+    assert "back to 0 examples, rates times 0.5" in said(run)[0]
+    assert read_json(run.saved()[-1] / "state.json")["clock"]["examples"] == 64
+
+
+def test_one_that_cannot_be_helped_stops_with_a_model_and_a_report(collapsing: list[int], tmp_path: Path) -> None:
+    collapsing.extend(range(2, 1000))
+    run = watched(tmp_path / "run")
+    assert len(said(run)) == PATIENCE + 1 and "stopped; the best model so far is what ships" in said(run)[-1]
+    assert (run.model / "model.safetensors").is_file() and "watchdog" in (run.path / "report.html").read_text("utf-8")
+
+
+def test_without_a_watchdog_nothing_happens(collapsing: list[int], tmp_path: Path) -> None:
+    collapsing.extend(range(1000))
+    assert not said(watched(tmp_path / "run", **{"watching.times": 0}))
+
+
+def test_what_was_raised_stays_raised_over_a_restart() -> None:
+    player, other = engine(tiny("digits", Path())), engine(tiny("digits", Path()))
+    assert player.game.heed("augmentation") == "pictures are altered with a probability of 0.2 from here on"
+    assert player.game.heed("penalties") == "penalties weigh 3 times as much as the recipe says from here on"
+    other.restore(*player.state())
+    other.step()
+    assert other.game.get_submodule("augmentation").p == pytest.approx(0.2)
+    assert other.game.penalties == pytest.approx({name: 3 * weight for name, weight in player.game.penalties.items()})
+
+
+def test_augmentation_has_a_limit_and_penalties_come_after_it() -> None:
+    player = engine(tiny("digits", Path()))
+    words = []
+    for _ in range(5):
+        words.append(player.game.heed("augmentation"))
+        player.game.advance(0)
+    assert [("altered" in str(one)) for one in words] == [True] * 4 + [False] and "penalties" in str(words[-1])
