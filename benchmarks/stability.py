@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 import belamy
-from belamy.data.digits import Digits
 from belamy.errors import UserError
 from belamy.run import Run
 from common import CACHE, command, parsed, parser, record, records, say
@@ -49,35 +48,17 @@ def rates(start: float, end: float) -> dict[str, float]:
     }
 
 
-def few_digits() -> str:
-    """50 digits to learn from; the held-out ones are those of the recipe."""
-    path = CACHE / "few" / "digits50.npz"
-    if not path.is_file():
-        train, heldout = Digits(), Digits().heldout()
-        assert heldout is not None
-        few, others = train.take(50), heldout.take(len(heldout))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        parts = {"train": few, "test": others}
-        np.savez(path, **{f"x_{part}": _bytes(batch["image"]) for part, batch in parts.items()},
-                 **{f"y_{part}": batch["class"].numpy() for part, batch in parts.items()})  # fmt: skip
-    return str(path)
-
-
-def few_emoji() -> str:
-    """100 emoji to learn from; all others of the training part are held out."""
-    path = CACHE / "few" / "emoji100.npz"
+def few_emoji(count: int) -> str:
+    """So many emoji to learn from; all others of the training part are held out."""
+    path = CACHE / "few" / f"emoji{count}.npz"
     if not path.is_file():
         whole, _ = openmoji()
         with np.load(whole) as archive:
             pictures = archive["x_train"]
         order = np.random.default_rng(0).permutation(len(pictures))
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, x_train=pictures[order[:100]], x_test=pictures[order[100:]])
+        np.savez(path, x_train=pictures[order[:count]], x_test=pictures[order[count:]])
     return str(path)
-
-
-def _bytes(images: Any) -> Any:
-    return ((images + 1) * 127.5).round().byte().numpy()[:, 0]
 
 
 def studies() -> list[Trial]:
@@ -86,7 +67,7 @@ def studies() -> list[Trial]:
         "healthy": ("digits", None, {}),
         "rate x 10": ("digits", None, rates(2e-2, 2e-3)),
         "gamma x .01": ("digits", None, {"game.gamma": 1e-3}),
-        "50 pictures": ("r3gan", few_digits, {"game.gamma": 0.1, "game.group": 64, "game.augment": 0.0}),
+        "50 pictures": ("r3gan", lambda: few_emoji(50), {"data.resolution": 32, "game.augment": 0.0}),
     }
     for (ill, (recipe, data, settings)), watched in product(ills.items(), (True, False)):
         whole = {"examples": 15_000, **settings, **({} if watched else UNWATCHED)}
@@ -104,7 +85,7 @@ def studies() -> list[Trial]:
         found.append(Trial("gamma", f"{data_set}, gamma x {by:g}, rate x {faster:g}", recipe, data, whole))
     for name, augment in (("augmented", None), ("plain", 0.0)):
         whole = {"examples": 40_000, "game.augment": augment}
-        found.append(Trial("small", name, "r3gan", few_emoji, whole))
+        found.append(Trial("small", name, "r3gan", lambda: few_emoji(100), whole))
     for loss, penalties in product(("relativistic", "non-saturating"), ({"r1": 5.0, "r2": 5.0}, {"r1": 5.0})):
         whole = {"examples": 100_000, "game.loss": loss, "game.penalties": penalties, "watching.times": 0}
         found.append(Trial("losses", f"{loss}, {' and '.join(penalties)}", "stacked-mnist", stacked_digits, whole))

@@ -189,7 +189,7 @@ def test_adaptive_augmentation_hears_the_sign_of_real_logits() -> None:
         assert found == pytest.approx(ahead.sign().mean().item())
     for count in range(8):
         for _ in range(4):
-            game.observe({"sign": 1.0})
+            game.observe({"sign": 1.0, "gap": 1.0})
         game.advance(10 * count)
     assert game.augmentation.p == pytest.approx(0.7)
     other = painter(augment="adaptive", augment_over=100, loss="non-saturating")

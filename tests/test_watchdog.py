@@ -43,6 +43,7 @@ def test_a_healthy_run_is_left_alone() -> None:
     [
         ({"spread": 0.1}, "return", "samples are alike, 0.10"),
         ({"coverage": 0.2}, "return", "samples cover 0.20 of held-out ones, 0.60 at best"),
+        ({"norm": 2e4}, "slower", "discriminator's gradient is 2e+04"),
         ({"norm": 21.0}, "penalties", "gradient is 21, 1 at its calmest"),
         ({"overfitting": 0.7}, "augmentation", "look 70% as false"),
     ],
@@ -50,6 +51,8 @@ def test_a_healthy_run_is_left_alone() -> None:
 def test_each_ill_is_named_and_has_a_remedy(ill: dict[str, float], expected: str, words: str) -> None:
     dog = Watchdog()
     dog.look(HEALTHY, 500)
+    if "coverage" in ill:
+        assert dog.look(signs(**ill), 500) is None  # once may be chance
     finding = dog.look(signs(**ill), 500)
     assert finding is not None and finding.remedy == expected and words in finding.words
 
@@ -57,7 +60,24 @@ def test_each_ill_is_named_and_has_a_remedy(ill: dict[str, float], expected: str
 def test_the_worst_comes_first() -> None:
     dog = Watchdog()
     dog.look(HEALTHY, 500)
+    assert remedy(dog, Signs(coverage=0.0, spread=0.0, overfitting=1.0, norm=1e5)) == "slower"
     assert remedy(dog, Signs(coverage=0.0, spread=0.0, overfitting=1.0, norm=100.0)) == "return"
+
+
+def test_steepness_that_stays_is_met_with_lower_rates() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    assert [remedy(dog, signs(norm=norm)) for norm in (30, 30, 1, 30)] == ["penalties", "slower", None, "penalties"]
+
+
+def test_a_checkpoint_that_does_not_help_is_not_trusted_for_ever() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    found = []
+    for _ in range(4):
+        dog.look(signs(spread=0.0), 500)
+        found.append(dog.worthy)
+    assert found == [True, True, False, False]
 
 
 def test_samples_may_be_alike_at_first_but_not_for_long() -> None:
@@ -89,6 +109,16 @@ def test_a_better_look_forgives_the_returns_before_it() -> None:
         for _ in range(PATIENCE):
             assert remedy(dog, signs(spread=0.1)) == "return"
         dog.look(signs(coverage=dog.covered + 0.1), 500)
+
+
+def test_a_new_beginning_is_no_loss_but_forgives_nothing() -> None:
+    dog = Watchdog()
+    dog.look(HEALTHY, 500)
+    for _ in range(PATIENCE):
+        assert remedy(dog, signs(norm=1e9)) == "slower"
+        dog = dog.begin_again()
+        assert dog.look(signs(coverage=0.1), 10) is None and dog.look(signs(coverage=0.1), 400) is None
+    assert remedy(dog, signs(norm=1e9)) == "stop"
 
 
 def test_nothing_follows_from_what_is_not_known() -> None:
@@ -189,7 +219,10 @@ def test_one_without_a_best_begins_again(collapsing: list[int], tmp_path: Path) 
     assert read_json(run.saved()[-1] / "state.json")["clock"]["examples"] == 64
 
 
-def test_one_that_cannot_be_helped_stops_with_a_model_and_a_report(collapsing: list[int], tmp_path: Path) -> None:
+def test_one_that_cannot_be_helped_stops_with_a_model_and_a_report(
+    collapsing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "SETTLED", 0)
     collapsing.extend(range(2, 1000))
     run = watched(tmp_path / "run")
     assert len(said(run)) == PATIENCE + 1 and "stopped; the best model so far is what ships" in said(run)[-1]

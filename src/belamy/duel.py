@@ -137,12 +137,13 @@ class Duel(Game):
         )
 
     def _overfitting(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What adaptive augmentation and penalties go by: the mean sign of real logits, from the ``boundary``."""
+        """What adaptive augmentation goes by, the mean sign of real logits from the ``boundary``; and penalties."""
         if not self.augmentation.adaptive and not self.strictness.over:
             return {}
         ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
+        seen = {"sign": ahead.sign().mean(), "gap": (real - fake).abs().mean()}
         settled = {"augment": self.augmentation.p, "strictness": self.strictness.factor}
-        return {"sign": ahead.sign().mean(), **{name: real.new_tensor(value) for name, value in settled.items()}}
+        return {**seen, **{name: real.new_tensor(value) for name, value in settled.items()}}
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
         fake = packed(self.imagine(batch, rng), self.pack)
@@ -164,7 +165,7 @@ class Duel(Game):
 
     def observe(self, seen: Mapping[str, float]) -> None:
         if "sign" in seen:
-            self.strictness.observe(seen["sign"])
+            self.strictness.observe(seen["gap"])
             if self.augmentation.adaptive:
                 self.augmentation.observe(seen["sign"])
         if self.anchors is not None and "real" in seen:
@@ -178,9 +179,8 @@ class Duel(Game):
         picture = remedy == "augmentation" and self.sample_key == "image"
         if picture and self.augmentation.raise_(AUGMENT_MORE, AUGMENT_MOST):
             return f"pictures are altered with a probability of {self.augmentation.least.item():.2g} from here on"
-        if not self._weights:
+        if not self._weights or not self.strictness.raise_(STRICTER):
             return None
-        self.strictness.raise_(STRICTER)
         return f"penalties weigh {self.strictness.factor:.3g} times as much as the recipe says from here on"
 
     def prior(self, n: int, rng: Chance) -> Batch:

@@ -30,7 +30,7 @@ from belamy.sheets import sheet, show_finished
 from belamy.source import Source
 from belamy.storage import digest_of, write_json
 from belamy.trackers import Tracker, known, start
-from belamy.watchdog import WORTH_KEEPING, Finding, Probe, Watchdog
+from belamy.watchdog import Finding, Probe, Watchdog
 
 PREEMPTED, INTERRUPTED = 75, 130
 ROLLBACKS = 3
@@ -283,10 +283,12 @@ class Training:
             finding, best = self._look()
         if finding is None:
             return False
-        if finding.remedy == "return":
+        if finding.remedy in ("return", "slower"):
             self._go_back(best)
+            if best is None:
+                self.watchdog = self.watchdog.begin_again()
             done = f"back to {self.examples:,} examples, {self._braked()}"
-            if more := self.engine.game.heed("penalties"):
+            if finding.remedy == "return" and (more := self.engine.game.heed("penalties")):
                 done += f", {more}"
         elif finding.remedy == "stop":
             self.stopped = True
@@ -304,18 +306,19 @@ class Training:
 
     def _look(self) -> tuple[Finding | None, Path | None]:
         """What the leading process finds, for all to heed, and the checkpoint that is worth a return."""
-        found: list[Any] = [None, None]
+        found: list[Any] = [None, None, None]
         if self.leads:
             if self._probe is None:
                 self._probe = Probe(self.plan.source, self.recipe.watching.samples, self.engine.game.pack)
             signs = self._probe.signs(self.engine, self._model(), self.watchdog.norm())
             told = {name: round(value, 4) for name, value in vars(signs).items() if not math.isnan(value)}
             self._log("signs", values=told)
-            worthy = self.best if self.watchdog.covered >= WORTH_KEEPING else None
             finding = self.watchdog.look(signs, self.engine.clock.steps)
-            found = [finding, worthy and self.run.checkpoint(worthy["examples"])]
+            worthy = self.best if self.watchdog.worthy else None
+            found = [finding, worthy and self.run.checkpoint(worthy["examples"]), self.watchdog]
         if dist.is_initialized():
             dist.broadcast_object_list(found)
+        self.watchdog = found[2]
         return found[0], found[1]
 
     @contextmanager

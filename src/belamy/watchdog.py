@@ -1,8 +1,9 @@
 """Watches a run for the ills of adversarial training, says in plain words what it sees, and names a remedy.
 
-Three ills show in numbers long before they show in a finished model. A generator that *collapses* makes samples that
+Some ills show in numbers long before they show in a finished model. A generator that *collapses* makes samples that
 are alike, or covers less of the held-out ones than it did. A discriminator that *overfits* takes held-out samples for
-false, since it knows the training's by heart. One that is too *steep* sends gradients that throw the generator about.
+false, since it knows the training's by heart. One that is too *steep* sends gradients that throw the generator about;
+a game that *diverges* has left what can be learnt.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ ALIKE = 0.3
 SETTLED = 300
 """Steps after which samples must differ: generators begin with one and the same."""
 LOST = 0.5
-"""So has a generator that covers less than this share of what it covered at its best."""
+"""So has a generator that covers less than this share of what it covered at its best, at so many LOOKS in a row."""
+LOOKS = 2
 WORTH_KEEPING = 0.1
 """Coverage from which on a generator has something to lose."""
 OVERFITTED = 0.6
 """Of the way from training samples to generated ones, in logits."""
+DIVERGED = 1e4
+"""A norm that no discriminator has that learns."""
 STEEP = 20.0
 """How much a gradient's norm may grow over the least that was seen at a look."""
-PATIENCE = 3
+PATIENCE = 4
+TRUSTED = 2
+"""Returns without success after which the best checkpoint is not trusted any more."""
 NEIGHBOURS = 5
 SIDE = 16
 
@@ -57,7 +63,11 @@ class Signs:
 
 @dataclass(frozen=True)
 class Finding:
-    """``words`` for the user, and a ``remedy``: "augmentation", "penalties", "return" or "stop"."""
+    """``words`` for the user, and a ``remedy``.
+
+    It is "augmentation" or "penalties" (more of them), "slower" (from the best checkpoint with lower rates), "return"
+    (the same with heavier penalties), or "stop".
+    """
 
     words: str
     remedy: str
@@ -67,14 +77,18 @@ class Finding:
 class Watchdog:
     """What is remembered from look to look: plain numbers, which a checkpoint keeps.
 
-    Whether samples are or should be ``varied``; how much they ``covered`` at best; the ``calm``est norm at a look;
-    ``returns`` in a row that did not lead above ``covered``; since the last look ``logarithm``, the sum of those of
-    ``steps`` norms.
+    Whether samples are or should be ``varied``; how much they ``covered`` at best, and at how many looks since they
+    ``lost`` it; the ``calm``est norm at a look, and at how many looks in a row it has been ``steep``; the ``peak`` of
+    coverage over all beginnings, and how many ``returns`` did not lead above it; since the last look ``logarithm``, the
+    sum of those of ``steps`` norms.
     """
 
     varied: bool = False
     covered: float = 0.0
+    lost: int = 0
     calm: float | None = None
+    steep: int = 0
+    peak: float = 0.0
     returns: int = 0
     logarithm: float = 0.0
     steps: int = 0
@@ -91,33 +105,55 @@ class Watchdog:
         self.logarithm, self.steps = 0.0, 0
         return mean
 
+    @property
+    def worthy(self) -> bool:
+        """Whether the best checkpoint is worth a return."""
+        return self.covered >= WORTH_KEEPING and self.returns <= TRUSTED
+
+    def begin_again(self) -> Watchdog:
+        """What is remembered when all else begins again."""
+        return Watchdog(peak=self.peak, returns=self.returns)
+
     def look(self, signs: Signs, steps: int) -> Finding | None:
         """What is wrong after so many steps, the worst first; None where nothing is."""
+        low = self.covered >= WORTH_KEEPING and signs.coverage < LOST * self.covered
+        self.lost = self.lost + 1 if low and steps >= SETTLED else 0
         self.varied = self.varied or steps >= SETTLED or signs.spread >= 2 * ALIKE
-        finding = self._collapse(signs) or self._steepness(signs) or self._overfitting(signs)
+        finding = self._divergence(signs) or self._collapse(signs) or self._steepness(signs) or self._overfitting(signs)
+        if finding is not None and finding.remedy in ("return", "slower"):
+            self.returns += 1
+            if self.returns > PATIENCE:
+                finding = Finding(f"{finding.words}; {PATIENCE} returns did not help", "stop")
         if signs.coverage > self.covered:
-            self.covered, self.returns = signs.coverage, 0
+            self.covered = signs.coverage
+        if signs.coverage > self.peak:
+            self.peak, self.returns = signs.coverage, 0
         if self.calm is None or signs.norm < self.calm:
             self.calm = None if math.isnan(signs.norm) else signs.norm
         return finding
 
+    def _divergence(self, signs: Signs) -> Finding | None:
+        if not signs.norm > DIVERGED:
+            return None
+        return Finding(f"divergence: the discriminator's gradient is {signs.norm:.3g}", "slower")
+
     def _collapse(self, signs: Signs) -> Finding | None:
         if self.varied and signs.spread < ALIKE:
-            words = f"collapse: samples are alike, {signs.spread:.2f} as far apart as real ones"
-        elif self.covered >= WORTH_KEEPING and signs.coverage < LOST * self.covered:
-            words = f"collapse: samples cover {signs.coverage:.2f} of held-out ones, {self.covered:.2f} at best"
+            words = f"samples are alike, {signs.spread:.2f} as far apart as real ones"
+        elif self.lost >= LOOKS:
+            words = f"samples cover {signs.coverage:.2f} of held-out ones, {self.covered:.2f} at best"
         else:
             return None
-        self.returns += 1
-        if self.returns > PATIENCE:
-            return Finding(f"{words}; {PATIENCE} returns did not help", "stop")
-        return Finding(words, "return")
+        self.lost = 0
+        return Finding(f"collapse: {words}", "return")
 
     def _steepness(self, signs: Signs) -> Finding | None:
-        if self.calm is None or not signs.norm > STEEP * self.calm:
+        steep = self.calm is not None and signs.norm > STEEP * self.calm
+        self.steep = self.steep + 1 if steep else 0
+        if not steep:
             return None
         words = f"the discriminator is too steep: its gradient is {signs.norm:.3g}, {self.calm:.3g} at its calmest"
-        return Finding(words, "penalties")
+        return Finding(words, "penalties" if self.steep == 1 else "slower")
 
     def _overfitting(self, signs: Signs) -> Finding | None:
         if not signs.overfitting > OVERFITTED:

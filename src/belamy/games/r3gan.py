@@ -35,7 +35,7 @@ class R3GAN(Duel):
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
         blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
         stride: int | None = None, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
-        augment: float | str | None = None, augment_over: int | None = None, correct: int | None = None, count: int = 0,
+        augment: float | str | None = None, augment_over: int | None = None, correct: int | None = 2000, count: int = 0,
         batch: int = 32, **others: Any,
     ) -> None:  # fmt: skip
         gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma

@@ -7,21 +7,22 @@ import math
 import torch
 from torch import Tensor, nn
 
-AHEAD, BEHIND = 0.9, 0.2
-"""Mean signs of real logits above and below which penalties change; between them they are let be."""
+WIDE, NARROW = 3.0, 0.1
+"""Mean gaps above and below which penalties change; between them they are let be."""
 REACH = 30.0
 
 
 class Strictness(nn.Module):
     """A ``factor`` of all penalties, which ``raise_`` multiplies.
 
-    It also grows while the mean sign of real logits is above AHEAD, and falls while that is below BEHIND, e-fold in
-    ``over`` examples, but not beyond REACH either way; ``over`` None: it stays. The sign, +1 for a real sample taken
-    for more real than a generated one and else -1, is that of ADA (Karras et al., 2020), faded over 64 batches.
+    It also grows while the gap between the logits of real and of generated samples is above WIDE, where a sigmoid has
+    next to no slope left for the generator, and falls while it is below NARROW, where the discriminator says next to
+    nothing: e-fold in ``over`` examples, but not beyond REACH either way; ``over`` None: it stays. The gap is the mean
+    of the pairs' absolute ones, faded over 64 batches.
     """
 
     logarithm: Tensor
-    sign: Tensor
+    gap: Tensor
     examples: Tensor
 
     def __init__(self, over: int | None) -> None:
@@ -30,7 +31,7 @@ class Strictness(nn.Module):
             raise ValueError(f"correct {over} should be 1 example or more")
         self.over = over
         self.register_buffer("logarithm", torch.zeros(()))
-        self.register_buffer("sign", torch.full((), (AHEAD + BEHIND) / 2))
+        self.register_buffer("gap", torch.ones(()))
         self.register_buffer("examples", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -43,15 +44,18 @@ class Strictness(nn.Module):
             return
         way = (examples - self.examples.item()) / self.over
         self.examples.fill_(examples)
-        direction = int(self.sign.item() > AHEAD) - int(self.sign.item() < BEHIND)
+        direction = int(self.gap.item() > WIDE) - int(self.gap.item() < NARROW)
         if direction and direction * self.logarithm.item() + way <= math.log(REACH):
             self.logarithm += direction * way
 
-    def observe(self, sign: float) -> None:
-        """Takes the mean sign of a batch."""
+    def observe(self, gap: float) -> None:
+        """Takes the mean gap of a batch."""
         if self.over is not None:
-            self.sign.lerp_(self.sign.new_tensor(sign), 1 / 64)
+            self.gap.lerp_(self.gap.new_tensor(gap), 1 / 64)
 
-    def raise_(self, times: float) -> None:
-        """Makes penalties so many times as heavy from here on."""
-        self.logarithm += math.log(times)
+    def raise_(self, times: float) -> bool:
+        """Makes penalties so many times as heavy from here on, if that is within REACH; whether it is."""
+        within = self.logarithm.item() + math.log(times) <= math.log(REACH)
+        if within:
+            self.logarithm += math.log(times)
+        return within
