@@ -1,6 +1,6 @@
 """`make bench`: measures what is missing in benchmarks/results, and writes benchmarks/RESULTS.md from all there is.
 
-About two hours on two cores, which should have nothing else to do; stopped and called again, it goes on.
+About ten hours on two cores, which should have nothing else to do; stopped and called again, it goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 
 from belamy.hardware import choose_precision
 from common import ROOT, records, say
+from stability import studies
 from tables import write
 
 HERE = Path(__file__).parent
@@ -47,6 +48,13 @@ def jobs() -> list[Job]:
     for data in ("fashion", "openmoji"):
         for player in ("ours", "dcgan"):
             found.append(Job("images", f"{data}-{player}", 0, f"images.py --data {data} --player {player}", 20))
+    for recipe, seeds, minutes in (("grid25", 10, 5), ("ring8", 10, 5), ("stacked-mnist", 2, 60)):
+        found += [Job("modes", recipe, seed, f"modes.py --recipe {recipe} --seed {seed}", minutes)
+                  for seed in range(seeds)]  # fmt: skip
+    found += [
+        Job(trial.study, trial.name, 0, shlex.join(["stability.py", "--study", trial.study, "--trial", trial.name]), 5)
+        for trial in studies()
+    ]
     return list({(job.name, job.variant, job.seed): job for job in reversed(found)}.values())[::-1]
 
 
@@ -54,7 +62,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--missing", action="store_true", help="only what is missing: so it is without --again, too")
     options.add_argument("--again", action="store_true", help="measure all that --only names, missing or not")
-    options.add_argument("--only", nargs="*", metavar="NAME", help="benchmarks: digits, images, throughput, resume")
+    options.add_argument("--only", nargs="*", metavar="NAME", help="benchmarks: digits, images, modes, ...")
     options.add_argument("--tables", action="store_true", help="measure nothing: write RESULTS.md")
     arguments = options.parse_args()
     wanted = [job for job in jobs() if not arguments.only or job.name in arguments.only]

@@ -9,6 +9,16 @@ from itertools import groupby
 from common import RESULTS, ROOT, Record, records
 
 PLAYERS, COLUMNS = ("ours", "dcgan"), ("kid", "coverage", "examples")
+STUDIES = {
+    "watchdog": "Runs that are made to fail, with the watchdog and with penalties that follow the discriminator, and"
+    " without either",
+    "gamma": "Short runs with penalties and rates far from the default: none may end in NaN or in collapse",
+    "small": "100 emoji at 64x64: likeness to all others, and the memorisation test (.5: none)",
+    "losses": "Stacked digits by four games: which of them reach the thousand modes",
+}
+MARGINS = {  # of the modes, of high quality, KL
+    "grid25": (25, 0.95, 0.01), "ring8": (8, 0.95, 0.01), "stacked-mnist": (990, 0.0, 0.1),
+}  # fmt: skip
 TITLE = """# Figures
 
 Written by `make bench` from `benchmarks/results/*.json`; below each table is what measures it again. Several seeds are
@@ -19,7 +29,7 @@ they can be compared with each other, but not with published ones.
 
 def write() -> None:
     """Replaces RESULTS.md."""
-    sections = [TITLE, *machines(), *digits(), *images(), *throughput(), *resume(), *notes()]
+    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *throughput(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -49,7 +59,7 @@ def commands(found: Iterable[Record]) -> str:
 
 def machines() -> list[str]:
     found: dict[str, list[str]] = {}
-    for name in ("digits", "images", "throughput", "resume"):
+    for name in ("digits", "images", "modes", *STUDIES, "throughput", "resume"):
         for one in records(name):
             about, device = one["machine"], one["machine"].get("device", "cpu")
             place = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}" + f", {device}" * (
@@ -137,6 +147,46 @@ def contest(data: str, ours: list[Record], theirs: list[Record]) -> list[str]:
 
 def below(these: list[float], those: list[float]) -> bool:
     return statistics.median(these) < statistics.median(those)
+
+
+def modes() -> list[str]:
+    sections = []
+    for variant, group in groupby(records("modes"), key=lambda one: one["variant"]):
+        found = list(group)
+        least, quality, most = MARGINS.get(variant, (0, 0.0, 1.0))
+        rows = []
+        for one in found:
+            met = one["modes"] >= least and one.get("high_quality", 1.0) >= quality and one["kl"] <= most
+            rows.append([
+                str(one["seed"]), f"{one['modes']:.0f}", f"{one['high_quality']:.3f}" if "high_quality" in one else "",
+                f"{one['kl']:.4f}", f"{one['kl_floor']:.4f}", f"{one['train_seconds']:.0f}", verdict(met),
+            ])  # fmt: skip
+        target = f"Target: {least} modes, high quality {quality:g}, KL {most:g}; {found[0]['n']:,} samples."
+        if "classifier_accuracy" in found[0]:
+            target += f" Their classifier is right on {found[0]['classifier_accuracy']:.1%} of held-out digits."
+        head = ["seed", "modes", "high quality", "KL", "KL of a perfect sampler", "seconds in all", "target"]
+        sections += [f"## {variant}\n\n{target}\n", table(head, rows), commands(found)]
+    return sections
+
+
+def stability() -> list[str]:
+    sections = []
+    for study, about in STUDIES.items():
+        found = records(study)
+        names = [
+            name for name in ("kid", "coverage", "class_accuracy", "memorisation", "modes", "kl")
+            if any(name in one for one in found)
+        ]  # fmt: skip
+        rows = [
+            [one["variant"], str(one["seed"]), *(f"{one[name]:.3f}" if name in one else "" for name in names),
+             f"{one['train_seconds']:.0f}", one["failure"] or "; ".join(one["remarks"])]
+            for one in found
+        ]  # fmt: skip
+        if rows:
+            head = ["run", "seed", *(name.replace("_", " ") for name in names), "seconds", "what was done"]
+            again = f"    .venv/bin/python benchmarks/stability.py --study {study}\n"
+            sections += [f"## {study}\n\n{about}.\n", table(head, rows), again]
+    return sections
 
 
 def throughput() -> list[str]:

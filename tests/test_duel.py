@@ -175,6 +175,19 @@ def test_adaptive_augmentation_takes_500_000_examples_from_0_to_1() -> None:
     assert adaptive.p == 1
 
 
+def test_penalties_hear_the_gap_of_logits() -> None:
+    game = painter(correct=100, penalties={"r1": 2.0}, loss="non-saturating")
+    score = game.discriminator_loss({"image": pictures()}, chance(6))
+    fake = game.generator(chance(6).normal(4))
+    gap = (direct(game, pictures()) - direct(game, fake)).abs().mean().item()
+    assert score.seen["gap"].item() == pytest.approx(gap, rel=1e-4) and score.seen["strictness"] == 1
+    for count in range(400):
+        game.observe({"gap": 9.0, "real": 9.0, "fake": 0.0})
+        game.advance(count)
+    assert game.strictness.factor > 10
+    assert game.penalties == {"r1": pytest.approx(2.0 * game.strictness.factor, rel=1e-3)}
+
+
 def test_adaptive_augmentation_hears_the_sign_of_real_logits() -> None:
     game = painter(augment="adaptive", augment_over=100, loss="non-saturating")
     batch = {"image": pictures()}
@@ -189,7 +202,7 @@ def test_adaptive_augmentation_hears_the_sign_of_real_logits() -> None:
         assert found == pytest.approx(ahead.sign().mean().item())
     for count in range(8):
         for _ in range(4):
-            game.observe({"sign": 1.0, "gap": 1.0})
+            game.observe({"sign": 1.0})
         game.advance(10 * count)
     assert game.augmentation.p == pytest.approx(0.7)
     other = painter(augment="adaptive", augment_over=100, loss="non-saturating")

@@ -133,17 +133,21 @@ class Duel(Game):
         costs = {name: self.penalties[name] * cost(trial) for name, cost in PENALTIES.items() if name in self.penalties}
         return Score(
             {"adversarial": self.loss.discriminator(real_logits, fake_logits), **costs, **others},
-            {"real": real_logits.mean(), "fake": fake_logits.mean(), **self._overfitting(real_logits, fake_logits)},
+            {"real": real_logits.mean(), "fake": fake_logits.mean(), **self._balance(real_logits, fake_logits)},
         )
 
-    def _overfitting(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What adaptive augmentation goes by, the mean sign of real logits from the ``boundary``; and penalties."""
-        if not self.augmentation.adaptive and not self.strictness.over:
-            return {}
-        ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
-        seen = {"sign": ahead.sign().mean(), "gap": (real - fake).abs().mean()}
-        settled = {"augment": self.augmentation.p, "strictness": self.strictness.factor}
-        return {**seen, **{name: real.new_tensor(value) for name, value in settled.items()}}
+    def _balance(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """What adaptive augmentation and penalties go by, and where they stand.
+
+        It is the mean sign of real logits, seen from the ``boundary``, and the mean gap between real and fake ones.
+        """
+        seen: dict[str, Tensor] = {}
+        if self.augmentation.adaptive:
+            ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
+            seen |= {"sign": ahead.sign().mean(), "augment": real.new_tensor(self.augmentation.p)}
+        if self.strictness.over is not None:
+            seen |= {"gap": (real - fake).abs().mean(), "strictness": real.new_tensor(self.strictness.factor)}
+        return seen
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
         fake = packed(self.imagine(batch, rng), self.pack)
@@ -165,9 +169,9 @@ class Duel(Game):
 
     def observe(self, seen: Mapping[str, float]) -> None:
         if "sign" in seen:
+            self.augmentation.observe(seen["sign"])
+        if "gap" in seen:
             self.strictness.observe(seen["gap"])
-            if self.augmentation.adaptive:
-                self.augmentation.observe(seen["sign"])
         if self.anchors is not None and "real" in seen:
             self.anchors.lerp_(self.anchors.new_tensor([seen["real"], seen["fake"]]), 0.01)
 

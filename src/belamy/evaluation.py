@@ -173,7 +173,8 @@ def _checked(metrics: Sequence[str], features: str) -> list[str]:
     known = (*NEEDS, *prdc.NAMES)
     for metric in metrics:
         if metric not in known:
-            raise UserError(f"metric {metric!r} is unknown{nearest(metric, known)}; there are: {', '.join(known)}")
+            listed = (*known, "ppl")  # which asks the model alone: see ``belamy.judge``
+            raise UserError(f"metric {metric!r} is unknown{nearest(metric, listed)}; there are: {', '.join(listed)}")
     if "fid" in metrics and features != "inception":
         raise UserError(f"fid is measured on Inception's features alone: ask for fd, or for features 'inception'"
                         f" in place of {features!r}")  # fmt: skip

@@ -32,8 +32,8 @@ LOST = 0.5
 LOOKS = 2
 WORTH_KEEPING = 0.1
 """Coverage from which on a generator has something to lose."""
-OVERFITTED = 0.6
-"""Of the way from training samples to generated ones, in logits."""
+OVERFITTED = 0.5
+"""Of the way from training samples to generated ones, in logits, as Karras et al. (2020, ADA) aim at."""
 DIVERGED = 1e4
 """A norm that no discriminator has that learns."""
 STEEP = 20.0

@@ -103,11 +103,20 @@ def test_what_is_closed_keeps_still_and_a_resume_across_growth_is_exact(pictures
     assert same(state(whole), state(other))
 
 
+@pytest.mark.parametrize(("examples", "length"), [(300_000, 20_000), (900, 100), (8, 0)])
+def test_a_short_run_grows_in_the_time_it_has(examples: int, length: int) -> None:
+    game = Progressive(64, 1, examples, latent=4, widths=[6] * 5)
+    assert (game.fade, game.stay) == (length, length)
+    game.advance(examples)
+    assert game.generator.level == 4
+
+
 @pytest.mark.parametrize(("resolution", "more", "told"), [
     (28, {}, r"it makes pictures of 8, 16, 32, \.\.\. pixels, not 28: --set game.resolution=32$"),
     (4, {}, "not 4: --set game.resolution=8$"),
-    (64, {"examples": 100_000}, "growing to 64x64 takes 180,000 examples, the run has 100,000: --examples 180000, or "
-                                "--set game.fade=11111 --set game.stay=11111$"),
+    (64, {"examples": 100_000, "game.fade": 20_000, "game.stay": 20_000},
+     "growing to 64x64 takes 180,000 examples, the run has 100,000: --examples 180000, or "
+     "--set game.fade=11111 --set game.stay=11111$"),
     (64, {"game.widths": [8, 8]}, "widths has 2 entries; 64x64 wants 5$"),
     (64, {"game.fade": -1}, "fade -1 and stay 20000 are numbers of examples, 0 or more$"),
 ])  # fmt: skip

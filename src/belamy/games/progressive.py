@@ -23,7 +23,8 @@ class Progressive(Duel):
     """Pictures [B, ``channels``, R, R], R a power of two from 8 on.
 
     4x4 is played for ``stay`` examples; then each size fades in over ``fade`` examples and stays for as many as
-    ``stay``, the last to the end of the run of ``examples``, which must hold all that. Without ``penalties`` the
+    ``stay``, the last to the end of the run of ``examples``, which must hold all that; by default both are 20,000, or
+    less in a run that is too short for it. Without ``penalties`` the
     Wasserstein loss has the paper's. ``widths`` are channels from 4x4 upwards: the paper's are 512 up to 32x32, then
     half as many whenever the size doubles, and its latents have 512 numbers. Samples and what ships are of the full
     size, at any time: pixels of a smaller one are repeated.
@@ -33,17 +34,19 @@ class Progressive(Duel):
 
     def __init__(
         self, resolution: int, channels: int, examples: int, latent: int = 128, widths: Sequence[int] | None = None,
-        fade: int = 20_000, stay: int = 20_000, loss: str = "wasserstein",
+        fade: int | None = None, stay: int | None = None, loss: str = "wasserstein",
         penalties: Mapping[str, float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         if penalties is None and loss == "wasserstein":
             penalties = PAPER
         super().__init__(latent, loss, penalties, **others)
-        self.resolution, self.fade, self.stay, self.top = resolution, fade, stay, doublings(resolution, 4)
+        self.resolution, self.top = resolution, doublings(resolution, 4)
+        fitting = examples // (2 * self.top + 1)
+        fade, stay = (min(20_000, fitting) if length is None else length for length in (fade, stay))
+        self.fade, self.stay = fade, stay
         if min(fade, stay) < 0:
             raise ValueError(f"fade {fade} and stay {stay} are numbers of examples, 0 or more")
         if (needed := stay + self.top * (fade + stay)) > examples:
-            fitting = examples // (2 * self.top + 1)
             raise ValueError(
                 f"growing to {resolution}x{resolution} takes {needed:,} examples, the run has {examples:,}: "
                 f"--examples {needed}, or --set game.fade={fitting} --set game.stay={fitting}"
