@@ -192,8 +192,7 @@ def collapsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 def watched(out: Path, **settings: Any) -> Run:
     chosen = {"examples": 64, "checkpoints.every": 8, "watching.times": 8, "judging.times": 2, **settings}
-    recipe = tiny("digits", Path(), **{"judging.metric": "spread", "judging.samples": 16, **chosen})
-    return begin(plan(recipe, "cpu"), out, Display(), "none")
+    return begin(plan(tiny("digits", Path(), **chosen), "cpu"), out, Display(), "none")
 
 
 def said(run: Run) -> list[str]:

@@ -24,7 +24,7 @@ processes.set_forkserver_preload(["pytest", "sklearn.datasets", "belamy.training
 
 DIGITS: dict[str, Any] = {
     "game.widths": [4, 4], "game.latent": 4, "batch": 16, "precision": "fp32", "judging.metric": "none",
-    "judging.times": 2, "watching.samples": 16, "examples": 96, "average.halflife": 64,
+    "judging.times": 2, "watching.times": 2, "watching.samples": 16, "examples": 96, "average.halflife": 64,
 }  # fmt: skip
 """Settings that make the digits a matter of six steps, with a checkpoint at each."""
 
@@ -58,7 +58,8 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     base, options = OPTIONS.get(name, (name, {}))
     shipped = recipes.load(base)
     small: dict[str, Any] = {
-        "batch": 8, "precision": "fp32", "judging.metric": "none", "watching.samples": 16, "average.halflife": 64,
+        "batch": 8, "precision": "fp32", "judging.metric": "none", "watching.times": 2, "watching.samples": 16,
+        "average.halflife": 64,
     }  # fmt: skip
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
