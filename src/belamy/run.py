@@ -80,16 +80,16 @@ class Run:
         with whole_folder(path) as folder:
             write_tensors(folder / "state.safetensors", tensors)
             write_json(folder / "state.json", state)
-        best = f"{state['best']['examples']:012d}" if state.get("best") else None
+        best = self.checkpoint(state["best"]["examples"]) if state.get("best") else None
         for old in self.saved()[:-limit]:
-            if old.name != best:
+            if old != best:
                 _forget(old)
         return path
 
-    def checkpoint(self, examples: int) -> Path | None:
+    def checkpoint(self, examples: int | None) -> Path | None:
         """The checkpoint after so many examples, where it is kept."""
-        path = self.checkpoints / f"{examples:012d}"
-        return path if path.is_dir() else None
+        path = None if examples is None else self.checkpoints / f"{examples:012d}"
+        return path if path is not None and path.is_dir() else None
 
     def forget_after(self, checkpoint: Path | None) -> None:
         """Removes all checkpoints that are later than one, the latest first, or all there are."""

@@ -224,7 +224,8 @@ class Training:
             judged = _due(before, self.examples, self.judge_every)
             if judged or self.examples >= total:
                 self._judge()
-            if self.examples < total and _due(before, self.examples, self.watch_every) and self._watch():
+            looks = _due(before, self.examples, self.watch_every) and self.examples < total and not step.skipped
+            if looks and self._watch():
                 continue
             # A rollback must lead back to before the trouble, so none is kept within it.
             due = judged or _due(before, self.examples, self.keep_every)
@@ -268,7 +269,8 @@ class Training:
         if checkpoint is not None:
             self._restore(checkpoint)
         else:
-            self.best = None
+            if self.best is not None:  # it still ships until a better one comes, but its checkpoint is gone
+                self.best = {**self.best, "examples": None}
             self.engine.restore(*self.plan.engine().state())
         self.rollbacks, self.watchdog = rollbacks, watchdog
         self.engine.clock.attempt, self.engine.clock.brake = clock.attempt + 1, clock.brake / 2

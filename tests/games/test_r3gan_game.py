@@ -12,15 +12,12 @@ from belamy.chance import Chance
 from belamy.game import Batch, Turn
 from belamy.games.r3gan import R3GAN, default_widths
 from belamy.networks.r3gan import base_size
+from tiny import roughened
 
 
 def made(classes: int = 3, **more: Any) -> R3GAN:
     torch.manual_seed(0)
-    game = R3GAN(8, 1, classes, latent=4, widths=[6, 6], **more)
-    with torch.no_grad():
-        for parameter in game.parameters():
-            parameter += 0.2 * torch.randn_like(parameter)
-    return game
+    return roughened(R3GAN(8, 1, classes, latent=4, widths=[6, 6], **more), 0.2)
 
 
 def batch(classes: int = 3) -> Batch:

@@ -14,15 +14,12 @@ from belamy.chance import Chance
 from belamy.game import Batch
 from belamy.games.stylegan import StyleGAN, default_width
 from belamy.networks.stylegan import map_sizes
+from tiny import roughened
 
 
 def made(classes: int = 3, **more: Any) -> StyleGAN:
     torch.manual_seed(0)
-    game = StyleGAN(8, 1, classes, **{"latent": 4, "widths": [6, 6], **more})
-    with torch.no_grad():
-        for parameter in game.parameters():
-            parameter += 0.2 * torch.randn_like(parameter)
-    return game
+    return roughened(StyleGAN(8, 1, classes, **{"latent": 4, "widths": [6, 6], **more}), 0.2)
 
 
 def batch(classes: int = 3) -> Batch:
