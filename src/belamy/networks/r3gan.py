@@ -17,6 +17,9 @@ FAINT, FAST = 0.2, 10.0
 """Where squares of pixels are painted, these scale weights as they run: Adam then moves what paints more slowly, which
 keeps it from a chequered pattern, and the ground faster."""
 
+BEYOND = 0.1
+"""How much counts of what pictures are above white or below black, so that it can be unlearnt."""
+
 
 def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
     return nn.Parameter(nn.init.normal_(tensor, 0, gain / math.sqrt(fan_in)))
@@ -93,9 +96,15 @@ class Generator(nn.Module):
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
         if self.stride == 1:
-            return conv2d(maps, self.paint, self.ground).float()
+            return _bent(conv2d(maps, self.paint, self.ground).float())
         paint, ground = FAINT * self.paint, FAST * self.ground
-        return conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float()
+        return _bent(conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float())
+
+
+def _bent(pictures: Tensor) -> Tensor:
+    """Pictures of which little more than [-1, 1] is left: white stays white whatever grain lies beyond it."""
+    inner = pictures.clamp(-1, 1)
+    return inner + BEYOND * (pictures - inner)
 
 
 class Discriminator(nn.Module):
