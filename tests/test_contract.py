@@ -36,7 +36,8 @@ def test_each_turn_moves_its_player_alone(recipe: Recipe) -> None:
         before = {key: value.clone() for key, value in fresh.game.state_dict().items()}
         steps(fresh, 4)
         after = fresh.game.state_dict()
-        parameters = [key for key, _ in fresh.game.named_parameters()]
+        # What no turn moves, such as an older copy of a player, goes its own way.
+        parameters = [key for key, _ in fresh.game.named_parameters() if key.split(".")[0] in fresh.players]
         moved = {key for key in parameters if not torch.equal(before[key], after[key])}
         mine = {key for key in parameters if key.startswith(f"{name}.")}
         # A penalty that is played now and then leaves alone what it does not feel, such as the last bias.
@@ -46,13 +47,16 @@ def test_each_turn_moves_its_player_alone(recipe: Recipe) -> None:
 def test_every_parameter_learns(recipe: Recipe) -> None:
     player = engine(recipe)
     start = {name: value.detach().clone() for name, value in player.game.named_parameters()}
-    learned = set()
+    learned, played = set(), set()
     for _ in range(4):
         steps(player, 1)
+        played |= set(turns_of(player))
         learned |= {name for name, value in player.game.named_parameters() if value.grad is not None
                     and value.grad.abs().max() > 0}  # fmt: skip
-    assert learned == start.keys()
-    assert not [name for name, value in player.game.named_parameters() if torch.equal(value, start[name])]
+    mine = {name for name in start if name.split(".")[0] in played}
+    assert learned == mine
+    moved = {name for name, value in player.game.named_parameters() if not torch.equal(value, start[name])}
+    assert moved >= mine
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -86,6 +90,8 @@ def test_a_seed_decides_a_run(recipe: Recipe) -> None:
 def test_samples_repeat_whatever_number_is_asked_for(recipe: Recipe) -> None:
     settled = plan(recipe, "cpu")
     player = settled.engine()
+    if player.game.scale is not None:
+        pytest.skip("it answers pictures, with no chance of its own")
     roughen(player)
     player.averages.update(0.0)
     model = Model(player.averages.game, settled.spec, settled.source.facts)
@@ -112,8 +118,14 @@ def test_a_shipped_model_samples_the_same(recipe: Recipe, tmp_path: Path) -> Non
     player.averages.update(0.0)
     model = Model(player.averages.game, settled.spec, settled.source.facts)
     model.save_pretrained(tmp_path)
-    ours, theirs = (one.sample(4, seed=1, output_type="np").values for one in (model, Model.from_pretrained(tmp_path)))
-    assert np.array_equal(ours, theirs)
+    mask = np.eye(16, dtype=bool) if settled.source.facts.get("task") == "inpaint" else None
+    picture = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+
+    def made(one: Model) -> np.ndarray:
+        answers = one.game.scale is not None
+        return one.apply(picture, mask=mask) if answers else one.sample(4, seed=1, output_type="np").values
+
+    assert np.array_equal(made(model), made(Model.from_pretrained(tmp_path)))
 
 
 def test_bf16_is_finite(recipe: Recipe) -> None:

@@ -22,15 +22,23 @@ import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
 from belamy.data.images import Images
+from belamy.data.pairs import Pairs, Unpaired
+from belamy.data.photos import Degraded, Holed, Styled
 from belamy.data.stacked import Stacked
 from belamy.duel import Duel
 from belamy.games.cgan import CGAN
+from belamy.games.cut import CUT
+from belamy.games.cyclegan import CycleGAN
 from belamy.games.dcgan import DCGAN
 from belamy.games.fastgan import FastGAN
 from belamy.games.gan import GAN
+from belamy.games.inpaint import Inpaint
+from belamy.games.pix2pix import Pix2Pix
 from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
+from belamy.games.style import Style
 from belamy.games.stylegan import StyleGAN
+from belamy.games.superres import SuperRes
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import PENALTIES
 
@@ -117,6 +125,11 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The data of `stacked-mnist`", Stacked),
     ("The game of `progressive`", Progressive), ("The game of `fastgan`", FastGAN),
     ("The game of `stylegan`", StyleGAN),
+    ("The game of `pix2pix`", Pix2Pix), ("The data of `pix2pix`", Pairs), ("The data of `pix2pix`", Unpaired),
+    ("The game of `cyclegan`", CycleGAN), ("The game of `cut`", CUT),
+    ("The game of `superres`", SuperRes), ("The data of `superres`", Degraded),
+    ("The game of `inpaint`", Inpaint), ("The data of `inpaint`", Holed),
+    ("The game of `style`", Style), ("The data of `style`", Styled),
 ])  # fmt: skip
 def test_keys_of_classes(section: str, kind: type) -> None:
     parameters = dict(inspect.signature(kind).parameters)

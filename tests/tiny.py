@@ -63,14 +63,28 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     }  # fmt: skip
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
-        small["data.path"] = str(pictures)
+        small["data.path"] = str(_pairs(pictures) if recipes.accepts(shipped.data, "direction") else pictures)
+    if recipes.accepts(shipped.data, "style"):
+        small["data.style"] = str(pictures / "cat" / "0.png")
     # What grows has reached all its parameters by the fourth step.
     growing = {"fade": 16, "stay": 0}
     widths = {"widths": [8] * (3 if from_path else 2), "generator_widths": [8, 8], "width": 4}
-    for option, value in {**widths, "latent": 8, **growing}.items():
+    answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
+    others = {"warmup": 16, "pool": 12} if answering else {"latent": 8}
+    for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(base, {**small, **options, "name": name, **settings})
+
+
+def _pairs(pictures: Path) -> Path:
+    """The two classes of ``pictures``, whose files have the same names, as A and B."""
+    root = pictures.parent / "pairs"
+    for kind, name in (("A", "cat"), ("B", "dog")):
+        root.mkdir(exist_ok=True)
+        if not (root / kind).exists():
+            (root / kind).symlink_to(pictures / name)
+    return root
 
 
 def engine(recipe: Recipe, precision: str | None = None) -> Engine:

@@ -46,7 +46,7 @@ class Duel(Game):
     anchors: Tensor | None
 
     def __init__(
-        self, latent: int, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
+        self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
         burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
         cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
     ) -> None:  # fmt: skip
@@ -91,6 +91,10 @@ class Duel(Game):
     def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """What ``judge`` says, and other terms of the same pass, which both players minimise: here none."""
         return self.judge(sets, batch, rng), {}
+
+    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What the generator wants of its samples [B, ...] beside their looking real: here nothing."""
+        return {}
 
     def forward(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """``assess``, as ``functional_call`` calls it."""
@@ -150,14 +154,17 @@ class Duel(Game):
         return seen
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
-        fake = packed(self.imagine(batch, rng), self.pack)
+        samples = self.imagine(batch, rng)
+        fake = packed(samples, self.pack)
         rng = rng.every(self.pack)
         real_logits = torch.zeros(len(fake), device=fake.device)
         if self.loss.pairs:
             with torch.no_grad():
                 real_logits, _ = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
         logits, others = self.verdict([fake], batch, rng)
-        return Score({"adversarial": self.loss.generator(real_logits, logits), **others})
+        return Score({
+            "adversarial": self.loss.generator(real_logits, logits), **others, **self.aims(samples, batch)
+        })  # fmt: skip
 
     def advance(self, examples: int) -> None:
         self.augmentation.advance(examples)
@@ -188,7 +195,7 @@ class Duel(Game):
         return f"penalties weigh {self.strictness.factor:.3g} times as much as the recipe says from here on"
 
     def prior(self, n: int, rng: Chance) -> Batch:
-        return {"latent": rng.normal(self.latent)}
+        return {"latent": rng.normal(self.latent)} if self.latent else {}
 
     def truncate(self, given: Batch, amount: float) -> Batch:
         """Latents drawn towards their mean: less variety, more typical samples for an ``amount`` below 1."""

@@ -59,6 +59,16 @@ class Game(nn.Module):
     sample_key: str = "image"
     """What batches call a sample."""
 
+    scale: int | None = None
+    """Of a game that answers pictures with pictures: how many pixels to a side become of one. None: it needs none.
+
+    Its ``sample`` takes them as "source" [B, C, H, W], whose sides divide by ``stride``. No pixel of the answer sees
+    further than ``radius`` pixels of the source, or else all of it, where that is None: so large ones go in tiles.
+    """
+
+    stride: int = 1
+    radius: int | None = None
+
     pack: int = 1
     """How many rows in a row a loss looks at together: each process, and each micro-batch, plays whole packs."""
 

@@ -9,11 +9,15 @@ from typing import Any
 
 import torch
 
+from belamy import answers
+from belamy.data.cuts import Cuts
+from belamy.data.pairs import Unpaired
 from belamy.edits.smoothness import path_length
 from belamy.errors import UserError
 from belamy.evaluation import evaluate as compare
 from belamy.game import Batch
 from belamy.hardware import choose_device
+from belamy.metrics.features import DEFAULT
 from belamy.model import Model
 from belamy.recipe import Recipe, build
 from belamy.run import Run, load
@@ -59,18 +63,30 @@ def _compared(
     if isinstance(data, Source):
         heldout: Source | None = data
     elif data is not None:
-        heldout = _unseen(data, model)
+        heldout = _unseen(data, model, run)
     else:
         heldout = train.heldout() if train is not None else None
     if heldout is None:
         raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
-    report = compare(
-        generator(model, seed), heldout, train, n=n, metrics=metrics, features=features,
-        cache=run.path / "cache" if run else None, device=model.device,
-    )  # fmt: skip
+    cache = run.path / "cache" if run else None
+    report = compared(model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache)
     if why:
         report["notes"].append(why)
     return report
+
+
+def compared(
+    model: Model, heldout: Source, train: Source | None, *, n: int | None = None, metrics: Sequence[str] | None = None,
+    features: str = DEFAULT, seed: int = 0, cache: Path | None = None, trivial: bool = True,
+) -> dict[str, Any]:
+    """The model's samples, or its answers to held-out pictures, judged as the modules of that name say."""  # fmt: skip
+    if isinstance(heldout, Cuts | Unpaired):
+        assert train is None or isinstance(train, Cuts | Unpaired)
+        return answers.evaluate(model, heldout, train, n=n, metrics=metrics, features=features, trivial=trivial)
+    return compare(
+        generator(model, seed), heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache,
+        trivial=trivial, device=model.device,
+    )  # fmt: skip
 
 
 def generator(model: Model, seed: int = 0) -> Callable[[int, int], Batch]:
@@ -88,7 +104,7 @@ def _training_data(run: Run | None, model: Model, given: str | Source | None) ->
     if isinstance(given, Source):
         return given, None
     if given is not None:
-        return build(_spec(given, model), Source), None  # type: ignore[type-abstract]
+        return build(_spec(given, model, run), Source), None  # type: ignore[type-abstract]
     if run is None:
         return None, "a model does not know its training data: give --train-data for the floor and memorisation"
     try:
@@ -102,8 +118,12 @@ def source_of(recipe: Recipe) -> Source:
     return build({"seed": recipe.seed, **recipe.data}, Source)  # type: ignore[type-abstract]
 
 
-def _spec(path: str, model: Model) -> dict[str, Any]:
+def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
     facts = model.facts
+    if facts.get("kind") == "translation":
+        if run is None:
+            raise UserError("a model alone does not know how its pictures were treated: give its run")
+        return {**run.recipe.data, "path": path, "resolution": None, "flip": False}
     if facts.get("kind") == "stacked":
         return {"use": "belamy.data.stacked:Stacked", "path": path}
     if facts.get("kind", "images") != "images":
@@ -115,17 +135,17 @@ def _spec(path: str, model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _unseen(path: str, model: Model) -> Source | None:
+def _unseen(path: str, model: Model, run: Run | None) -> Source | None:
     """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts.
 
     Of stacked digits it is those that are held out, since the others train what judges them.
     """
     from belamy.data.images import Images
 
-    source = build(_spec(path, model), Source)  # type: ignore[type-abstract]
-    if not isinstance(source, Images):
+    source = build(_spec(path, model, run), Source)  # type: ignore[type-abstract]
+    if not isinstance(source, Images | Cuts | Unpaired):
         return source.heldout()
     mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
     if mine or source.has_parts:
         return source.heldout()
-    return source.whole(model.facts.get("classes"))
+    return source.whole(model.facts.get("classes")) if isinstance(source, Images) else source.everything()

@@ -19,6 +19,7 @@ from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
+from belamy.translation import Progress, Tile, translate
 from belamy.version import __version__
 
 CHUNK = 16
@@ -128,8 +129,30 @@ class Model:
             return given
         return {name: value for name, value in given.items() if name != "latent"} | {"styles": styles}
 
+    def apply(
+        self, image: Image.Image | NDArray[Any], *, mask: Image.Image | NDArray[Any] | None = None,
+        strength: float | None = None, denoise: float | None = None, backwards: bool = False,
+        tile: Tile = "auto", progress: Progress | None = None,
+    ) -> Any:
+        """The model's answer to a picture, as a Pillow image, or for an array as uint8 or uint16 [H, W, C].
+
+        ``mask`` is white, or not zero, where an inpainting model has to fill. ``strength`` is that of a style, from 0
+        (none) on; ``denoise`` goes from the faithful (0) to the sharp network (1) of super-resolution; ``backwards``
+        makes A of B. Large pictures go in tiles of ``tile`` pixels; None: all at once. Raises UserError for what this
+        model has no use for.
+        """  # fmt: skip
+        pixels = np.asarray(image)
+        hole = None if mask is None else np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask) > 0
+        found = translate(
+            self.game, self.facts, pixels[..., None] if pixels.ndim == 2 else pixels, mask=hole, strength=strength,
+            denoise=denoise, backwards=backwards, tile=tile, progress=progress,
+        )  # fmt: skip
+        return to_pil(found) if isinstance(image, Image.Image) else found
+
     @torch.inference_mode()
     def _given(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
+        if self.game.scale is not None:
+            raise UserError("this model answers pictures with pictures: belamy apply MODEL PICTURE --out FILE")
         given = self.game.prior(len(latent), latent) | conditions
         return given if truncation is None else self.game.truncate(given, truncation)
 

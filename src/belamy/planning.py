@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from belamy import recipe as recipes
+from belamy.answers import METRICS
 from belamy.chance import key
 from belamy.engine import Engine
 from belamy.errors import UserError, nearest
@@ -21,8 +22,10 @@ from belamy.metrics.features import NAMES as FEATURES
 from belamy.recipe import Recipe
 from belamy.source import Source
 
-LOWER_IS_BETTER = ("kid", "fd", "fid", "kl")
-HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "spread", "modes", "high_quality")
+LOWER_IS_BETTER = ("kid", "fd", "fid", "kl", "perceptual", "patch_swd")
+HIGHER_IS_BETTER = (
+    "precision", "recall", "density", "coverage", "spread", "modes", "high_quality", "psnr", "psnr_y", "ssim",
+)  # fmt: skip
 
 
 def compose(
@@ -84,7 +87,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
     _check_judging(recipe.judging.metric, recipe.judging.features)
     data = dict(recipe.data)
-    for name in ("resolution", "channels"):
+    for name in ("resolution", "channels", "scale"):
         wanted = recipe.game.get(name)
         if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
             data[name] = wanted
@@ -92,6 +95,10 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     if source is None and recipes.accepts(data, "path") and not data.get("path"):
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
+    answers = METRICS.get(source.facts.get("task", ""))
+    if answers and recipe.judging.metric not in (*answers, "none"):
+        choices = ", ".join((*answers, "none"))
+        raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")
     facts = _as_numbers(source.facts)
     spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(recipe.batch, 0)), **facts})
     for name in ("resolution", "channels", "classes", "attributes"):

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor
 
+from belamy.answers import answered
+from belamy.data.gallery import recoloured
 from belamy.model import Model
 from belamy.pictures import class_grid, grid, scatter, to_uint8
 from belamy.run import Run
@@ -17,11 +21,13 @@ from belamy.source import Source
 POINTS = 2500
 
 
-def sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
+def sheet(model: Model, source: Source, seed: int = 0, columns: int = 10) -> Image.Image:
     """Samples in a grid; where there are classes, or combinations of attributes, one row for each of the first ten.
 
-    Points in the plane.
+    Points in the plane. Of what answers pictures: what it was given of ``source``, its answers, and the true ones.
     """
+    if model.game.scale is not None:
+        return _answers(model, source.heldout() or source, columns)
     if model.codec.key == "points":
         return model.sample(POINTS, seed=seed).grid()
     classes = model.facts.get("classes")
@@ -36,6 +42,20 @@ def sheet(model: Model, seed: int = 0, columns: int = 10) -> Image.Image:
     return class_grid(samples.images, labels, classes, columns)
 
 
+def _answers(model: Model, source: Source, columns: int) -> Image.Image:
+    """Three rows: pictures, the model's answers, and the true ones or the style."""
+    batch = source.take(columns)
+    rows = [batch["source"], answered(model, batch), batch["style"] if "style" in batch else batch["target"]]
+    side = max(row.shape[-1] for row in rows)
+    shown = [F.interpolate(pictured(row), (side, side), mode="nearest") for row in rows]
+    return grid(to_uint8(torch.cat(shown)), len(batch["source"]))
+
+
+def pictured(images: Tensor) -> Tensor:
+    """Pictures [B, C, H, W] of any channels as [B, 3, H, W]: transparent ones on white, the first three of many."""
+    return torch.stack([recoloured(image if len(image) < 5 else image[:3], 3) for image in images])
+
+
 def _by_attributes(model: Model, seed: int, columns: int) -> Image.Image:
     """Samples with the commonest combinations of attributes, a row each."""
     traits = [list(compress(model.codec.attributes, map(int, flags))) for _, flags, _ in model.codec.combinations[:10]]
@@ -47,7 +67,9 @@ def _by_attributes(model: Model, seed: int, columns: int) -> Image.Image:
 
 def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:
     """The pictures of the report: generated beside real, and samples beside their nearest training pictures."""
-    sheet(model, seed=0).save(run.samples / "generated.png")
+    sheet(model, source).save(run.samples / "generated.png")
+    if model.game.scale is not None:
+        return
     if model.codec.key == "points":
         scatter(model.codec.decode(source.take(POINTS)["points"])).save(run.samples / "real.png")
         return

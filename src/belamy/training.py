@@ -18,9 +18,8 @@ import torch.distributed as dist
 
 from belamy.engine import DivergedError, Step
 from belamy.errors import UserError
-from belamy.evaluation import evaluate
 from belamy.hardware import machine, memory_mb
-from belamy.judge import generator
+from belamy.judge import compared
 from belamy.model import Model
 from belamy.planning import LOWER_IS_BETTER, Plan, compose, plan
 from belamy.recipe import Recipe
@@ -145,8 +144,8 @@ class Training:
         self.keep_every = self.recipe.checkpoints.every or max(1, min(total // 20, 50_000))
         times = self.recipe.judging.times
         self.judge_every = max(1, total // times) if times else total
-        looks = self.recipe.watching.times
-        self.watch_every = max(1, total // looks) if looks else total
+        looks = self.recipe.watching.times if self.engine.game.scale is None else 0  # its signs are those of samples
+        self.watch_every = max(1, total // looks) if looks else total + 1
         self.watchdog, self.stopped = Watchdog(), False
         self._probe: Probe | None = None
 
@@ -398,9 +397,9 @@ class Training:
         plan, heldout = self.recipe.judging, self.plan.source.heldout()
         if plan.metric == "none" or heldout is None:
             return None, {}
-        found = evaluate(
-            generator(self._model(), seed=1), heldout, None, n=plan.samples, metrics=[plan.metric],
-            features=plan.features, cache=self.run.path / "cache", trivial=False,
+        found = compared(
+            self._model(), heldout, None, n=plan.samples, metrics=[plan.metric], features=plan.features, seed=1,
+            cache=self.run.path / "cache", trivial=False,
         )["metrics"][plan.metric]  # fmt: skip
         if found["value"] is None:
             self.display.say(f"no {plan.metric}: {found['reason']}")
@@ -414,7 +413,7 @@ class Training:
         """Saves a grid of the same latents as ever."""
         if self.leads:
             name = f"{self.examples:012d}.png"
-            sheet(self._model(), seed=0).save(self.run.samples / name)
+            sheet(self._model(), self.plan.source).save(self.run.samples / name)
             self._log("samples", file=f"samples/{name}")
 
     def _finish(self) -> None:
@@ -425,10 +424,9 @@ class Training:
         model = Model.from_pretrained(self.run.model, self.plan.device)
         report = None
         if heldout is not None and self.recipe.judging.metric != "none":
-            report = evaluate(
-                generator(model), heldout, self.plan.source, features=self.recipe.judging.features,
-                cache=self.run.path / "cache", device=self.plan.device,
-            )  # fmt: skip
+            report = compared(
+                model, heldout, self.plan.source, features=self.recipe.judging.features, cache=self.run.path / "cache"
+            )
             write_json(self.run.path / "evaluation.json", report)
         show_finished(self.run, model, self.plan.source, report)
         self._log("end", seconds=round(time.perf_counter() - self._began, 3))

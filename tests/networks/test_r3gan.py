@@ -107,7 +107,8 @@ def test_the_generator_is_the_plain_one(classes: int) -> None:
     maps = weights["basis"] * (given @ weights["project"].T)[:, :, None, None]
     maps = plain_block(weights, "stages.0.0.", maps, 6)
     maps = plain_block(weights, "stages.1.0.", double(maps, weights["transitions.0"]), 4)
-    expected = F.conv2d(maps, weights["paint"], weights["ground"])
+    painted = F.conv2d(maps, weights["paint"], weights["ground"])
+    expected = torch.where(painted.abs() > 1, 0.9 * painted.sign() + 0.1 * painted, painted)
     assert torch.allclose(network(latent, kinds if classes else None), expected, rtol=1e-4, atol=1e-4)
 
 

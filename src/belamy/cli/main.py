@@ -76,6 +76,7 @@ def train(
     device: Device = "auto",
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     resize: Annotated[str | None, typer.Option(help="crop, pad or stretch to a square.")] = None,
+    style: Annotated[str | None, typer.Option(help="A picture, or a folder: what to paint like, for style.")] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = None,
     set: Settings = None,
     resume: Annotated[str | None, typer.Option(metavar="auto|RUN", help="Go on with a run.")] = None,
@@ -99,7 +100,8 @@ def train(
             run = training.train(resume=folder, device=device, report_to=report_to, display=shown)
         else:
             settings = parse_settings(set)
-            chosen_ways = {"data.resize": resize, "data.flip": flip}
+            manner = None if style is None else str(Path(style).resolve())
+            chosen_ways = {"data.resize": resize, "data.flip": flip, "data.style": manner}
             settings |= {key: value for key, value in chosen_ways.items() if value is not None}
             chosen = planning.compose(
                 str(recipe), data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
@@ -151,6 +153,29 @@ def sample(
     else:
         count = write_samples(model, n or 64, *asked, quiet=json)
     print(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
+
+
+@app.command()
+def apply(
+    model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, films, folders; - for stdin.")],
+    out: Annotated[str, typer.Option(help="A folder, a file, or - for stdout.")],
+    mask: Annotated[Path | None, typer.Option(help="White where pictures have holes; a file or a folder.")] = None,
+    key: Annotated[str | None, typer.Option(help="A colour that stands for holes, such as #ff00ff.")] = None,
+    strength: Annotated[float | None, typer.Option(min=0, help="Of a style: 0 gives the picture back.")] = None,
+    denoise: Annotated[float | None, typer.Option(min=0, max=1, help="0: faithful; 1: sharp.")] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="Make A of B, for CycleGAN.")] = False,
+    tile: Annotated[str, typer.Option(metavar="PIXELS|auto|none", help="Go in tiles of so many pixels.")] = "auto",
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Answer pictures with pictures: `belamy apply RUN in.png --out out.png`."""
+    from belamy.cli.applying import Wishes, parse_tile, write_answers
+
+    wishes = Wishes(mask, key, strength, denoise, backwards, parse_tile(tile))
+    count = write_answers(model, inputs, out, wishes, device, quiet=json)
+    if out != "-":
+        print(jsons.dumps({"out": out, "pictures": count}) if json else f"{count:,} pictures in {out}")
 
 
 @app.command()

@@ -60,7 +60,10 @@ def plan_json(settled: Plan, estimate: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-TOLD = ("kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "high_quality", "kl")
+TOLD = (
+    "kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "high_quality", "kl",
+    "psnr", "psnr_y", "ssim", "perceptual", "patch_swd",
+)  # fmt: skip
 
 
 def run(finished: Run) -> Iterator[str]:
@@ -68,11 +71,16 @@ def run(finished: Run) -> Iterator[str]:
     report = _report(finished)
     for name, entry in (report["metrics"] if report else {}).items():
         if name in TOLD and entry["value"] is not None:
-            floor = f" (real data: {entry['floor']:.4g})" if entry.get("floor") is not None else ""
-            yield f"{name} {entry['value']:.4g}{floor}"
+            beside = {"real data": entry.get("floor")} if entry.get("floor") else entry.get("trivial")
+            told = listing([f"{which} {value:.4g}" for which, value in (beside or {}).items() if value is not None])
+            yield f"{name} {entry['value']:.4g}" + f" ({told})" * bool(told)
     path = finished.path
     yield f"made {path}/model, {path}/report.html and {path}/samples"
     yield "next:"
+    if "target_channels" in read_json(path / "facts.json"):
+        yield f"  belamy apply {path} PICTURE --out answer.png"
+        yield f"  belamy evaluate {path}"
+        return
     yield f"  belamy sample {path} -n 64 --seed 1 --out grid.png"
     yield f"  belamy evaluate {path}"
     yield f"  python -c \"import belamy; belamy.load('{path}').sample(16, seed=0).grid().save('grid.png')\""

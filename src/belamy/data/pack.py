@@ -52,9 +52,13 @@ class Pack:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for the same pictures, in whatever order."""
-        ordered = np.sort(self.hashes.view("V16")[:, 0])
-        return hashlib.blake2b(ordered.tobytes(), digest_size=16).hexdigest()
+        return fingerprint(self.hashes)
+
+
+def fingerprint(hashes: NDArray[np.uint8]) -> str:
+    """Equal for the same pictures, by their ``hashes`` [..., 16], in whatever order."""
+    ordered = np.sort(np.ascontiguousarray(hashes).reshape(-1, 16).view("V16")[:, 0])
+    return hashlib.blake2b(ordered.tobytes(), digest_size=16).hexdigest()
 
 
 def read(function: Callable[[Opener], Result], openers: Iterable[Opener]) -> Iterator[Result | PictureError]:
@@ -179,7 +183,7 @@ def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Re
         labels=np.array([numbers.get(item.label or "", -1) for item in good], np.int64),
         attributes=np.array([_flags(item, shelf.attributes) for item in good], np.int8),
         hashes=digests,
-        heldout=_split(digests, [item.heldout for item in good]),
+        heldout=split(digests, [item.heldout for item in good]),
     )
     unlabelled = [item.name for item in good if item.label is None]
     untold = [item.name for item in good if item.attributes is None]
@@ -199,7 +203,7 @@ def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _split(hashes: NDArray[np.uint8], sides: list[bool | None]) -> NDArray[np.bool_]:
+def split(hashes: NDArray[np.uint8], sides: Sequence[bool | None]) -> NDArray[np.bool_]:
     """What is held out: what the data says, or else a tenth by content, so that copies stay together."""
     if None not in sides:
         return np.array(sides, np.bool_)

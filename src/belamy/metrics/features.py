@@ -59,7 +59,8 @@ def _load(name: str, device: torch.device) -> Features:
     if name == DEFAULT:
         # float32: bf16 is 1.5 times as fast on a CPU that has it, but moves the KID of faint noise by a fifth, and
         # the same pictures must get the same number on every machine
-        network = _lite0().to(device)
+        with torch.inference_mode(False):  # or gradients would never pass through it, whoever loads it first
+            network = _lite0().to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Features(name, 1280, _Resized(network), device)
     raise UserError(f"features {name!r} are unknown{nearest(name, NAMES)}; there are: {', '.join(NAMES)}")

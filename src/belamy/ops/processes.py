@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
@@ -16,3 +17,12 @@ def mean_over_processes(value: Tensor) -> Tensor:
     """The mean of what each process has as ``value``, of any shape, differentiable."""
     mean: Tensor = all_reduce(value) / processes() if processes() > 1 else value
     return mean
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows [B, ...] of the global batch, in its order, for those [B / processes, ...] held here; no gradients."""
+    if processes() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(processes())]
+    dist.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)

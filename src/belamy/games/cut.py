@@ -1,0 +1,93 @@
+"""Unpaired translation one way (CUT, Park et al., 2020): each patch of the result knows which it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from belamy.chance import Chance
+from belamy.duel import Duel
+from belamy.game import Batch
+from belamy.networks.unet import LEAK, Patches, UNet
+
+TEMPERATURE = 0.07
+
+
+class CUT(Duel):
+    """"source" [B, ``channels``, H, W] as pictures of the kind of "target", all in [-1, 1].
+
+    ``contrast`` weighs PatchNCE: among ``patches`` places of a picture, the generator's own maps of the result must be
+    nearest to its maps of the source at the same place; ``identity`` asks the same of pictures that are of the target's
+    kind already. ``widths`` are the generator's channels from full size downwards, ``blocks`` those at the smallest.
+    """
+
+    sample_key = "target"
+    scale = 1
+
+    def __init__(
+        self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, contrast: float = 1.0,
+        identity: float = 1.0, patches: int = 64, loss: str = "least-squares", normalise: str | None = "spectral",
+        target_channels: int | None = None, **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(0, loss, normalise=normalise, **others)
+        if target_channels not in (None, channels):
+            raise ValueError(f"both kinds need as many channels, not {channels} and {target_channels}: take cyclegan")
+        self.generator = Compared(UNet(channels, channels, widths, blocks), widths)
+        self.discriminator = Patches(channels, (64, 128, 128))
+        self.stride, self.radius = self.generator.network.stride, self.generator.network.radius
+        self.contrast, self.identity, self.patches = contrast, identity, patches
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        pictures: Tensor = self.generator(batch["source"])
+        return pictures
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Patch by patch."""
+        logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
+        return logits.flatten()
+
+    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+        terms = {"contrast": self.contrast * self._contrast(samples, batch["source"])}
+        if self.identity:
+            target = batch["target"]
+            terms["identity"] = self.identity * self._contrast(self.generator(target), target)
+        return terms
+
+    def _contrast(self, results: Tensor, sources: Tensor) -> Tensor:
+        costs = []
+        for ours, theirs in zip(*(self.generator.rows(each, self.patches) for each in (results, sources)), strict=True):
+            alike = ours @ theirs.detach().transpose(1, 2) / TEMPERATURE
+            own = torch.arange(alike.shape[-1], device=alike.device).repeat(len(alike))
+            costs.append(F.cross_entropy(alike.flatten(0, 1), own))
+        return torch.stack(costs).mean()
+
+    def sample(self, given: Batch) -> Batch:
+        return {"image": self.generator(given["source"])}
+
+
+class Compared(nn.Module):
+    """A U-Net, and a small network for the maps of each of its sizes by which places are compared."""
+
+    def __init__(self, network: UNet, widths: Sequence[int], size: int = 64) -> None:
+        super().__init__()
+        self.network = network
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, size), nn.LeakyReLU(LEAK), nn.Linear(size, size)) for width in widths
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        found: Tensor = self.network(pictures).float()
+        return found
+
+    def rows(self, pictures: Tensor, count: int) -> list[Tensor]:
+        """Of each size, unit vectors [B, count, D] for as many places, spread over a picture, or for all there are."""
+        found = []
+        for head, maps in zip(self.heads, self.network.encode(pictures), strict=True):
+            flat = maps.flatten(2)
+            places = torch.linspace(0, flat.shape[2] - 1, min(count, flat.shape[2]), device=maps.device).long()
+            found.append(F.normalize(head(flat[..., places].transpose(1, 2)).float(), dim=-1))
+        return found

@@ -1,0 +1,87 @@
+"""Unpaired image translation (Zhu et al., 2017): two generators that undo each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from belamy.chance import Chance
+from belamy.errors import UserError
+from belamy.game import Batch, Game, Score, Turn
+from belamy.networks.pool import Pool
+from belamy.networks.unet import Patches, UNet
+from belamy.ops.adversarial import LOSSES
+
+
+class CycleGAN(Game):
+    """"source" [B, ``channels``, R, R] and "target" [B, ``target_channels``, R, R] in [-1, 1], each of its own kind.
+
+    ``cycle`` weighs how far a picture is from itself when it has been there and back, ``identity`` how far a generator
+    changes what is of its kind already (0 where the kinds have different channels). The discriminators see the last
+    ``pool`` pictures as well as the newest. ``widths`` are the generators' channels from full size downwards, with so
+    many ``blocks`` at the smallest.
+    """
+
+    scale = 1
+    sample_key = "target"
+    rowwise = False
+
+    def __init__(
+        self, channels: int, target_channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128),
+        blocks: int = 3, cycle: float = 10.0, identity: float = 5.0, pool: int = 50, loss: str = "least-squares",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        counts = {"source": channels, "target": target_channels}
+        forth = UNet(channels, target_channels, widths, blocks)
+        self.generator = nn.ModuleDict({"target": forth, "source": UNet(target_channels, channels, widths, blocks)})
+        self.discriminator = nn.ModuleDict({kind: Patches(count, (64, 128, 128)) for kind, count in counts.items()})
+        self.pools = nn.ModuleDict({
+            kind: Pool(pool, (count, resolution, resolution)) for kind, count in counts.items()
+        })  # fmt: skip
+        if loss not in LOSSES:
+            raise UserError(f"loss {loss!r} is unknown; there are {', '.join(LOSSES)}")
+        self.loss, self.cycle = LOSSES[loss], cycle
+        self.identity = identity if channels == target_channels else 0.0
+        self.stride, self.radius = forth.stride, forth.radius
+
+    def turns(self) -> list[Turn]:
+        return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
+
+    def _translated(self, kind: str, pictures: Tensor) -> Tensor:
+        """Pictures of the other kind as ones of this ``kind``."""
+        found: Tensor = self.generator[kind](pictures).float()
+        return found
+
+    def _logits(self, kind: str, pictures: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator[kind](pictures)[0].flatten()
+        return logits
+
+    def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
+        terms: dict[str, Tensor] = {}
+        for kind, other in (("target", "source"), ("source", "target")):
+            with torch.no_grad():
+                fake = self.pools[kind](self._translated(kind, batch[other]), rng)
+            terms[kind] = self.loss.discriminator(self._logits(kind, batch[kind]), self._logits(kind, fake))
+        return Score(terms)
+
+    def generator_loss(self, batch: Batch, rng: Chance) -> Score:
+        terms: dict[str, Tensor] = {}
+        for kind, other in (("target", "source"), ("source", "target")):
+            fake = self._translated(kind, batch[other])
+            logits = self._logits(kind, fake)
+            terms[f"{kind}/adversarial"] = self.loss.generator(torch.zeros_like(logits), logits)
+            back = self._translated(other, fake)
+            terms[f"{kind}/cycle"] = self.cycle * (back - batch[other]).abs().mean()
+            if self.identity:
+                same = self._translated(kind, batch[kind])
+                terms[f"{kind}/identity"] = self.identity * (same - batch[kind]).abs().mean()
+        return Score(terms)
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        return {}
+
+    def sample(self, given: Batch) -> Batch:
+        """Pictures of A as ones of B; with "backwards" in ``given`` those of B as ones of A."""
+        return {"image": self._translated("source" if "backwards" in given else "target", given["source"])}

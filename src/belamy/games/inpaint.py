@@ -1,0 +1,55 @@
+"""Inpainting (after Suvorov et al., 2022): holes are filled with what could have been there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance
+from belamy.duel import Duel
+from belamy.game import Batch
+from belamy.networks.unet import Patches, UNet
+
+
+class Inpaint(Duel):
+    """"source" [B, ``channels``, H, W] in [-1, 1], harmonically filled, and "mask" [B, 1, H, W], 1 in its holes.
+
+    The generator says what to add to the fill, which is smooth; what is known stays. The discriminator sees whole
+    pictures, so that it minds the edges of holes, and where these are. ``pixels`` weighs the mean absolute difference
+    to "target" within the holes. ``widths`` are the channels from full size downwards, with so many ``blocks`` at the
+    smallest.
+    """
+
+    sample_key = "target"
+    scale = 1
+
+    def __init__(
+        self, channels: int, widths: Sequence[int] = (32, 64, 128, 128), blocks: int = 2, pixels: float = 30.0,
+        loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(0, loss, normalise=normalise, **others)
+        self.generator = UNet(channels + 1, channels, widths, blocks)
+        self.discriminator = Patches(channels + 1, (64, 128, 128))
+        self.stride, self.radius, self.pixels = self.generator.stride, self.generator.radius, pixels
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        source, mask = batch["source"], batch["mask"]
+        added: Tensor = self.generator(torch.cat([source, mask], dim=1)).float()
+        return source + mask * added
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Patch by patch, and all sets in one pass."""
+        masks = batch["mask"].repeat(len(sets), 1, 1, 1)
+        logits: Tensor = self.discriminator(torch.cat([torch.cat(list(sets)), masks], dim=1))[0]
+        return logits.flatten()
+
+    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+        mask = batch["mask"].expand_as(samples)
+        missed = ((samples - batch["target"]).abs() * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1)
+        return {"pixels": self.pixels * missed.mean()}
+
+    def sample(self, given: Batch) -> Batch:
+        return {"image": self.imagine(given, Chance(0, []))}

@@ -1,0 +1,74 @@
+"""Super-resolution (Ledig et al., 2017; Wang et al., 2018): first faithful, then sharp, in one run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance
+from belamy.duel import Duel
+from belamy.game import Batch, Score, Turn
+from belamy.networks.unet import Enlarger, Patches
+
+
+class SuperRes(Duel):
+    """"source" [B, ``channels``, H, W] to "target" [B, ``channels``, H * ``scale``, W * ``scale``], all in [-1, 1].
+
+    Over the first ``warmup`` examples, by default half of all, the generator learns to be near the target pixel by
+    pixel; what it is then stays as the player ``faithful``. Then the discriminator's ``adversarial`` word counts as
+    well, beside that of the ``pixels``. ``width`` and ``blocks`` are those of the generator.
+    """
+
+    shipped = ("generator", "faithful")
+    sample_key = "target"
+
+    def __init__(
+        self, channels: int, scale: int = 2, width: int = 64, blocks: int = 8, warmup: int | None = None,
+        pixels: float = 100.0, loss: str = "relativistic", normalise: str | None = "spectral", examples: int = 0,
+        **others: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(0, loss, normalise=normalise, **others)
+        if scale not in (2, 3, 4):
+            raise ValueError(f"scale {scale} should be 2, 3 or 4")
+        self.generator = Enlarger(channels, scale, width, blocks)
+        self.faithful = copy.deepcopy(self.generator)
+        self.discriminator = Patches(channels, (64, 128, 128))
+        self.scale, self.radius, self.pixels = scale, self.generator.radius, pixels
+        self.warmup, self.sharpening = examples // 2 if warmup is None else warmup, False
+
+    def turns(self) -> list[Turn]:
+        return super().turns() if self.sharpening else [Turn("generator", self.pixel_loss)]
+
+    def advance(self, examples: int) -> None:
+        super().advance(examples)
+        self.sharpening = examples >= self.warmup
+        if not self.sharpening:
+            self._keep_faithful()
+
+    @torch.no_grad()
+    def _keep_faithful(self) -> None:
+        for own, live in zip(self.faithful.parameters(), self.generator.parameters(), strict=True):
+            own.copy_(live)
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        pictures: Tensor = self.generator(batch["source"])
+        return pictures
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        """Patch by patch."""
+        logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
+        return logits.flatten()
+
+    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+        return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}
+
+    def pixel_loss(self, batch: Batch, rng: Chance) -> Score:
+        """The mean absolute difference, which decides alone before ``warmup``."""
+        return Score(self.aims(self.imagine(batch, rng), batch))
+
+    def sample(self, given: Batch) -> Batch:
+        return {"image": self.generator(given["source"])}

@@ -1,0 +1,118 @@
+"""A U-Net without normalisation: pictures to pictures of the same size, of which each pixel sees a bounded part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.2
+
+
+class Residual(nn.Module):
+    """``maps + conv(lrelu(conv(maps)))``, which begins as the identity; 3x3 filters."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.enter, self.leave = filters(width, width, 3), filters(width, width, 3)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner: Tensor = self.leave(F.leaky_relu(self.enter(maps), LEAK))
+        return maps + inner
+
+
+def filters(before: int, after: int, side: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution with zero padding, which halves for a ``stride`` of 2, begun after He et al. (2015)."""
+    found = nn.Conv2d(before, after, side, stride, (side - 1) // 2)
+    nn.init.kaiming_normal_(found.weight, LEAK)
+    nn.init.zeros_(found.bias)  # type: ignore[arg-type]
+    return found
+
+
+class UNet(nn.Module):
+    """Pictures [B, ``channels``, H, W] to maps [B, ``outputs``, H, W] (Ronneberger et al., 2015).
+
+    ``widths`` are the channels from full size downwards, halved in size from one to the next, with so many ``blocks``
+    at the smallest. H and W must divide by ``stride``. No output pixel sees further than ``radius`` pixels.
+    """
+
+    def __init__(self, channels: int, outputs: int, widths: Sequence[int], blocks: int) -> None:
+        super().__init__()
+        self.stem = filters(channels, widths[0], 3)
+        steps = list(pairwise(widths))
+        self.down = nn.ModuleList(filters(before, after, 4, stride=2) for before, after in steps)
+        self.middle = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
+        self.up = nn.ModuleList(filters(after, before, 3) for before, after in reversed(steps))
+        self.mend = nn.ModuleList(Residual(before) for before, _ in reversed(steps))
+        self.head = filters(widths[0], outputs, 3)
+        self.stride = 2 ** len(steps)
+        levels = [2**level for level in range(len(steps))]
+        # stem and head; a strided filter reaches 2 pixels of its level; enlarging and a filter 2, and mending 2 more
+        self.radius = 2 + sum(2 * size + 4 * size for size in levels) + 2 * blocks * self.stride
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """The maps on the way down, from full size to the smallest."""
+        found = [F.leaky_relu(self.stem(images), LEAK)]
+        for shrink in self.down:
+            found.append(F.leaky_relu(shrink(found[-1]), LEAK))
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        *kept, maps = self.encode(images)
+        maps = self.middle(maps)
+        for enlarge, mend in zip(self.up, self.mend, strict=True):
+            maps = enlarge(F.interpolate(maps, scale_factor=2.0, mode="nearest"))
+            maps = mend(F.leaky_relu(maps + kept.pop(), LEAK))
+        found: Tensor = self.head(maps)
+        return found
+
+
+class Enlarger(nn.Module):
+    """Pictures [B, C, H, W] to [B, C, H * scale, W * scale]: what residual blocks add to a bicubic enlargement.
+
+    After EDSR (Lim et al., 2017): all is done at the small size, and the last filter paints squares of pixels.
+    """
+
+    stride = 1
+
+    def __init__(self, channels: int, scale: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.stem = filters(channels, width, 3)
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(blocks)))
+        self.join = filters(width, width, 3)
+        self.paint = filters(width, channels * scale**2, 3)
+        nn.init.zeros_(self.paint.weight)
+        self.radius = 3 + 2 * blocks
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = self.stem(images)
+        maps = first + self.join(self.blocks(first))
+        details = F.pixel_shuffle(self.paint(F.leaky_relu(maps, LEAK)), self.scale)
+        plain = F.interpolate(images, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+        return plain + details.float()
+
+
+class Patches(nn.Module):
+    """Pictures [B, ``channels``, H, W] to logits [B, 1, h, w] of patches (Isola et al., 2017), and the maps before.
+
+    ``widths`` are the channels from half size downwards.
+    """
+
+    def __init__(self, channels: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        sizes = [channels, *widths]
+        self.layers = nn.ModuleList(
+            filters(before, after, 4, stride=2) for before, after in zip(sizes, widths, strict=False)
+        )
+        self.last = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)  # most losses look at differences alone
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        maps, seen = images, []
+        for layer in self.layers:
+            maps = F.leaky_relu(layer(maps), LEAK)
+            seen.append(maps)
+        return self.last(maps).float(), seen
