@@ -64,7 +64,10 @@ class Engine:
         self.recipe, self.source, self.device, self.precision = recipe, source, device, precision
         if recipe.micro and not game.rowwise:
             raise UserError(f"{type(game).__name__} looks at the whole batch: leave micro out, and lower batch instead")
-        for size in recipe.batch.values() if isinstance(recipe.batch, Mapping) else [recipe.batch]:
+        if recipe.batch is None:
+            raise UserError("the recipe says no batch: how many examples there are in a step")
+        self._sizes = recipe.batch
+        for size in self._sizes.values() if isinstance(self._sizes, Mapping) else [self._sizes]:
             _share(size, self.rank, self.ranks, recipe.micro, game.pack)  # what would fail in an hour is refused now
         self.rows = slice(0)
         game.prepare()
@@ -93,7 +96,7 @@ class Engine:
     @property
     def batch(self) -> int:
         """Examples in the coming step, over all processes."""
-        return int(at(self.recipe.batch, self.clock.examples))
+        return int(at(self._sizes, self.clock.examples))
 
     def step(self) -> Step:
         """One global batch further. Raises DivergedError after too many skipped steps in a row."""

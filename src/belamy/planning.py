@@ -99,13 +99,19 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     if answers and recipe.judging.metric not in (*answers, "none"):
         choices = ", ".join((*answers, "none"))
         raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")
-    facts = _as_numbers(source.facts)
-    spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(recipe.batch, 0)), **facts})
+    batch = recipe.batch or suited_batch(source.facts)
+    recipe, facts = recipe.model_copy(update={"batch": batch}), _as_numbers(source.facts)
+    spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(batch, 0)), **facts})
     for name in ("resolution", "channels", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
     where = choose_device(device)
     return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+
+
+def suited_batch(facts: Mapping[str, Any]) -> int:
+    """32, and 16 for pictures larger than 32x32, of which many small steps teach more in the same time."""
+    return 16 if facts.get("resolution", 0) > 32 else 32
 
 
 def _check_judging(metric: str, features: str) -> None:

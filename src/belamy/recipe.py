@@ -119,7 +119,7 @@ class Recipe(_Strict):
     data: dict[str, Any]
     optimizers: dict[str, Adam]
     examples: int = Field(gt=0)
-    batch: Size
+    batch: Size | None = None
     micro: int | None = Field(None, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     average: Average = Average(halflife=10_000)
