@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from belamy import recipe as recipes
-from belamy.answers import METRICS, answered, evaluate
+from belamy.answers import METRICS, alarms, answered, evaluate
 from belamy.errors import UserError
 from belamy.metrics import fidelity
 from belamy.model import Model
@@ -101,3 +101,16 @@ def test_pairs_are_learnt(photos: Path, tmp_path: Path) -> None:
 def test_recipes_that_answer_are_judged_by_their_own_metrics() -> None:
     for name, task in NAMES.items():
         assert recipes.load(name).judging.metric in METRICS[task]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda source: source, "does next to nothing"),
+    (lambda source: -source, "answers are negatives"),
+    (lambda source: (source + 0.5).clamp(-1, 1), None),
+])  # fmt: skip
+def test_alarms(photos: Path, monkeypatch: pytest.MonkeyPatch, change: Any, words: str | None) -> None:
+    model, source = fresh("cyclegan", photos)
+    monkeypatch.setattr(model.game, "sample", lambda given: {"image": change(given["source"])})
+    found = alarms(model, source.heldout())
+    assert len(found) == bool(words) and (words is None or words in found[0])
+    assert alarms(*fresh("pix2pix", photos)) == []

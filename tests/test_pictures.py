@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from belamy.pictures import LONGEST, class_grid, grid, to_pil, to_uint8
+from belamy.pictures import LONGEST, class_grid, grid, signed, to_pil, to_uint8
 
 
 def level(value: float, dtype: torch.dtype = torch.float32) -> int:
@@ -100,3 +100,15 @@ def test_class_grid_has_a_row_for_each_class():
 def test_no_pictures_are_refused():
     with pytest.raises(ValueError, match="grid needs"):
         grid(np.zeros((0, 8, 8, 1), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_signature_is_written_in_the_corner_and_nowhere_else(channels):
+    for level in (0, 255):
+        pixels = np.full((2, 200, 400, channels), level, np.uint8)
+        made = signed(pixels, "min max E[log D(x)]")
+        changed = (made[..., 0] != pixels[..., 0])[0]
+        rows, columns = np.nonzero(changed)
+        assert made.shape == pixels.shape and changed.any()
+        assert rows.min() > 180 and columns.min() > 200 and columns.max() < 395
+    assert signed(np.zeros((1, 8, 8, channels), np.uint8), "x").shape == (1, 384, 384, channels)

@@ -32,11 +32,16 @@ METRICS = {
     "inpaint": PAIRED,
     "style": ("ssim", "patch_swd"),
 }
-HIGHER = ("psnr", "psnr_y", "ssim")
+TRUTH = {"ssim": 1.0, "perceptual": 0.0, "patch_swd": 0.0}
+"""What the true answers themselves have."""
 PICTURES = 200
 NEIGHBOURS = 2000
 """Training pictures among which the nearest is looked for."""
 SIDE = 32
+LOOKED_AT = 64
+"""Held-out pictures that alarms go by."""
+INVERTED, IDLE = -0.3, 0.05
+"""The mean correlation of brightness below which, and the share of change below which, there is an alarm."""
 TELEA = 256**2
 """Pixels of pictures that Telea's fill, which is written for reading, is tried on."""
 
@@ -52,7 +57,8 @@ def evaluate(
     ``psnr_y``, that of the luma, without as many pixels at the border as it enlarges; a style by the structure that is
     kept of the source (``ssim``), and by its patches. Pictures without true answers have ``patch_swd`` alone.
 
-    Returns JSON as ``belamy.evaluation.evaluate`` does; ``trivial`` holds the baselines of the task.
+    Returns JSON as ``belamy.evaluation.evaluate`` does; ``floor`` is what the true answers have, and ``trivial`` holds
+    the baselines of the task.
     """
     began, task = time.perf_counter(), str(heldout.facts["task"])
     wanted, notes = _checked(metrics, task), list[str]()
@@ -70,9 +76,9 @@ def evaluate(
     return {
         "metrics": {
             metric: {
-                "value": found["value"][metric], "floor": None,
+                "value": found["value"][metric], "floor": TRUTH.get(metric),
                 "trivial": {name: found[name][metric] for name in found if name != "value"} or None,
-                "reason": "the true answer itself is the best there is",
+                **({} if metric in TRUTH else {"reason": "the true answer itself has no noise at all"}),
                 **({"features": features} if metric == "perceptual" else {}),
             }
             for metric in wanted
@@ -102,6 +108,25 @@ def answered(model: Model, batch: Batch) -> Tensor:
         given = {name: F.pad(value, more, mode="replicate") for name, value in given.items()}
     scale = model.game.scale or 1
     return model.game.sample(given)["image"][..., : height * scale, : width * scale].clamp(-1, 1).cpu()
+
+
+def alarms(model: Model, heldout: Translating) -> list[str]:
+    """What generators that learn without pairs are known to do instead, in words; nothing where this one does not."""
+    if heldout.facts["task"] != "unpaired":
+        return []
+    batch = heldout.take(LOOKED_AT)
+    answer, source, target = (
+        images.mean(1).flatten(1) for images in (answered(model, batch), batch["source"], batch["target"])
+    )
+    ours, theirs = (each - each.mean(1, keepdim=True) for each in (answer, source))
+    alike = F.cosine_similarity(ours, theirs).mean().item()
+    changed = ((answer - source).abs().mean() / (target - source).abs().mean().clamp(min=1e-6)).item()
+    found = []
+    if alike < INVERTED:
+        found.append(f"answers are negatives: their brightness goes against the source's ({alike:.2f})")
+    if changed < IDLE:
+        found.append(f"the generator does next to nothing: it changes {changed:.1%} of what the kinds differ by")
+    return found
 
 
 def _measured(

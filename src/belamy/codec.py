@@ -15,7 +15,7 @@ from torch import Tensor
 from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
-from belamy.pictures import to_uint8
+from belamy.pictures import signed, to_uint8
 
 
 class Codec(ABC):
@@ -91,12 +91,14 @@ class Codec(ABC):
 
 
 class ImageCodec(Codec):
-    """Pictures [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C]."""
+    """Pictures [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C], with a ``signature`` where one is given."""
 
     key, plural = "image", "images"
+    signature: str | None = None
 
     def decode(self, values: Tensor) -> NDArray[np.uint8]:
-        return to_uint8(values)
+        pixels = to_uint8(values)
+        return pixels if self.signature is None else signed(pixels, self.signature)
 
 
 class PointCodec(Codec):

@@ -20,6 +20,9 @@ LONGEST = 4096
 VISIBLE = 48
 """Pixels along the longer side of a cell, at least: smaller pictures are enlarged by a whole factor."""
 
+SIGNED = 384
+"""Pixels that a picture is wide at least where it bears a signature."""
+
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _INK, _PAPER = (40, 38, 34), 255
 _LINE = 16  # pixels of a line of text
@@ -120,6 +123,23 @@ def class_grid(
     for row, word in enumerate(words):
         draw.text((left - 10, row * (cell[0] + gap) + cell[0] / 2), word, _INK, _font(), anchor="rm")
     return _bounded(sheet)
+
+
+def signed(images: Pixels, text: str) -> Pixels:
+    """Pictures ``[N, H, W, C]`` with ``text`` in the lower right corner; small ones are enlarged until it fits."""
+    height, width = images.shape[1:3]
+    scale = max(1, math.ceil(SIGNED / width))
+    size = max(10, width * scale // 40)
+    found = []
+    for picture in images:
+        shown = to_pil(picture).resize((width * scale, height * scale), Image.Resampling.LANCZOS)
+        beneath = shown.convert("L").crop((shown.width // 2, shown.height - 2 * size, *shown.size))
+        ink = 40 if np.asarray(beneath).mean() > 128 else 215
+        inks: dict[str, int | tuple[int, ...]] = {"L": ink, "RGB": (ink, ink, ink), "RGBA": (ink, ink, ink, 255)}
+        corner, font = (shown.width - size, shown.height - size // 2), ImageFont.load_default(size=size)
+        ImageDraw.Draw(shown).text(corner, text, inks[shown.mode], font, anchor="rd")
+        found.append(np.asarray(shown).reshape(shown.height, shown.width, -1))
+    return np.stack(found)
 
 
 def _tile(

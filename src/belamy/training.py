@@ -16,6 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from belamy.answers import alarms
+from belamy.data.pairs import Unpaired
 from belamy.engine import DivergedError, Step
 from belamy.errors import UserError
 from belamy.hardware import machine, memory_mb
@@ -383,6 +385,8 @@ class Training:
         with self._spending("metrics"):
             self._show()
             value, numbers = self._measured()
+            for alarm in self._alarms():
+                self._note("watchdog", alarm)
             better = value is None or self.best is None or value < self.best["value"]
             if numbers:
                 self._latest = numbers
@@ -408,6 +412,10 @@ class Training:
         if "stderr" in found:
             numbers[f"{plan.metric}_stderr"] = found["stderr"]
         return found["value"] if plan.metric in LOWER_IS_BETTER else -found["value"], numbers
+
+    def _alarms(self) -> list[str]:
+        heldout = self.plan.source.heldout()
+        return alarms(self._model(), heldout) if isinstance(heldout, Unpaired) else []
 
     def _show(self) -> None:
         """Saves a grid of the same latents as ever."""

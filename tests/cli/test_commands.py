@@ -137,6 +137,14 @@ def test_sample_to_a_grid_and_to_a_folder(belamy: Belamy, run: Path, tmp_path: P
         assert np.array_equal(np.asarray(picture), asked[5, :, :, 0])
 
 
+def test_a_signature_is_the_formula_of_the_game(belamy: Belamy, run: Path, tmp_path: Path) -> None:
+    for name, words in (("plain", []), ("signed", ["--sign"])):
+        assert belamy("sample", run, "-n", 2, *words, "--out", tmp_path / f"{name}.npz").code == 0
+    plain, signed = (np.load(tmp_path / f"{name}.npz")["images"] for name in ("plain", "signed"))
+    assert plain.shape == (2, 8, 8, 1) and signed.shape == (2, 384, 384, 1)
+    assert belamy("sample", run, "--sign", "--interpolate", 2, "--out", tmp_path / "walk.gif").code == 2
+
+
 def test_attributes_from_metadata_to_samples(belamy: Belamy, tmp_path: Path) -> None:
     data, run = draw_pictures(tmp_path / "data", {"": 24}), tmp_path / "run"
     had = [["hat"] * (row % 2) + ["red"] * (row % 3 == 0) for row in range(24)]

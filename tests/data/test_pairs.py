@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,21 @@ def test_forms_of_keeping_pairs(tmp_path: Path, folder: Path) -> None:
     assert parts.has_parts and (len(parts), parts.facts["heldout"]) == (4, 4)
     assert not Pairs(str(folder)).has_parts
     assert len(Pairs(str(tmp_path / "cycle"))) == 4
+
+
+def test_two_columns_of_a_parquet(tmp_path: Path) -> None:
+    def coded(pixels: np.ndarray) -> bytes:
+        held = io.BytesIO()
+        Image.fromarray(pixels).save(held, "PNG")
+        return held.getvalue()
+
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    pictures = [noise(seed) for seed in range(6)]
+    columns = {"source": [coded(one) for one in pictures], "target": [coded(255 - one) for one in pictures]}
+    pyarrow.parquet.write_table(arrow.table(columns), tmp_path / "pairs.parquet")
+    negative(Pairs(str(tmp_path / "pairs.parquet")))
 
 
 @pytest.mark.parametrize("remove", ["A/3.png", "B/3.png"])

@@ -56,3 +56,9 @@ def test_memorisation_is_told_in_words():
 def test_nothing_known_is_said_so():
     text = model_card({}, {}, None, {}, "x")
     assert "Not recorded" in text and "Not evaluated yet" in text
+
+
+def test_a_model_that_answers_says_how_it_is_asked():
+    text = card(kind="translation", channels=3, classes=None)
+    assert "belamy apply path/to/model" in text and "model.apply(" in text and "belamy sample" not in text
+    assert yaml.safe_load(text.split("---\n")[1])["pipeline_tag"] == "image-to-image"

@@ -77,6 +77,7 @@ def train(
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     resize: Annotated[str | None, typer.Option(help="crop, pad or stretch to a square.")] = None,
     style: Annotated[str | None, typer.Option(help="A picture, or a folder: what to paint like, for style.")] = None,
+    direction: Annotated[str | None, typer.Option(help="AtoB or BtoA: what is made of what.")] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = None,
     set: Settings = None,
     resume: Annotated[str | None, typer.Option(metavar="auto|RUN", help="Go on with a run.")] = None,
@@ -101,7 +102,9 @@ def train(
         else:
             settings = parse_settings(set)
             manner = None if style is None else str(Path(style).resolve())
-            chosen_ways = {"data.resize": resize, "data.flip": flip, "data.style": manner}
+            chosen_ways = {
+                "data.resize": resize, "data.flip": flip, "data.style": manner, "data.direction": direction,
+            }  # fmt: skip
             settings |= {key: value for key, value in chosen_ways.items() if value is not None}
             chosen = planning.compose(
                 str(recipe), data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
@@ -136,6 +139,7 @@ def sample(
     interpolate: Annotated[int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif.")] = None,
     mix: Annotated[bool, typer.Option("--mix", help="A sheet of mixed styles, for StyleGAN.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="A sheet of truncations from 0 to 1.")] = False,
+    sign: Annotated[bool, typer.Option("--sign", help="With the formula of the game in the corner.")] = False,
     out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz.")] = Path("samples.png"),
     device: Device = "auto",
     json: Json = False,
@@ -145,13 +149,15 @@ def sample(
 
     if (interpolate is not None) + mix + sweep > 1:
         raise UserError("--interpolate, --mix and --sweep make different things: give one")
+    if sign and (interpolate is not None or mix or sweep):
+        raise UserError("--sign is for single pictures: leave --interpolate, --mix and --sweep out")
     asked, made = (seed, class_, attributes, truncation, out, device), "samples"
     if interpolate is not None:
         made, count = "frames", write_walk(model, interpolate, *asked, quiet=json)
     elif mix or sweep:
         count = write_sheet(model, n, *asked, mixed=mix)
     else:
-        count = write_samples(model, n or 64, *asked, quiet=json)
+        count = write_samples(model, n or 64, *asked, quiet=json, sign=sign)
     print(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from belamy.cli.display import console
+from belamy.codec import ImageCodec
 from belamy.edits.mix import AMOUNTS, mix, sweep
 from belamy.edits.walk import walk
 from belamy.errors import UserError
@@ -22,7 +23,8 @@ from belamy.films import RATE, write_film
 from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.model import CHUNK, Model
-from belamy.pictures import class_grid, grid, scatter, to_pil, to_uint8
+from belamy.ops.adversarial import Loss
+from belamy.pictures import class_grid, grid, scatter, to_pil
 from belamy.run import load
 from belamy.storage import whole_file
 
@@ -35,9 +37,12 @@ SHEET = 32
 
 def write_samples(
     source: str, n: int, seed: int, name: str | None, attributes: str | None, truncation: float | None, out: Path,
-    device: str, quiet: bool,
+    device: str, quiet: bool, sign: bool = False,
 ) -> int:  # fmt: skip
-    """Writes ``n`` samples to a ``.npz``, a ``.png`` grid, or a folder of PNGs; returns how many."""
+    """Writes ``n`` samples to a ``.npz``, a ``.png`` grid, or a folder of PNGs; returns how many.
+
+    With ``sign`` each bears the formula of the game that made it, as the Portrait of Edmond de Belamy does.
+    """
     if out.suffix not in ("", ".png", ".npz"):
         hint = "; films are for --interpolate" if out.suffix in (".gif", ".mp4") else ""
         raise UserError(f"--out {out} should be a folder, a .png or a .npz{hint}")
@@ -48,6 +53,8 @@ def write_samples(
     model = load(source, str(choose_device(device)))
     if out.suffix == "" and model.codec.key != "image":
         raise UserError(f"{model.codec.plural} do not go into a folder of pictures: --out x.npz, or a .png to look at")
+    if sign:
+        _sign(model)
     if name is not None:
         model.codec.index(name)
     batches: Iterator[Batch] = model.batches(n, seed, name, truncation, attributes=_traits(model, attributes))
@@ -57,6 +64,13 @@ def write_samples(
     out.parent.mkdir(parents=True, exist_ok=True)
     {"": _folder, ".png": _grid, ".npz": _archive}[out.suffix](model, shown, n, out)
     return n
+
+
+def _sign(model: Model) -> None:
+    loss = getattr(model.game, "loss", None)
+    if not isinstance(loss, Loss) or not isinstance(model.codec, ImageCodec):
+        raise UserError("--sign is for pictures whose game is one of the losses by name")
+    model.codec.signature = loss.formula
 
 
 def _traits(model: Model, attributes: str | None) -> list[str] | None:
@@ -170,7 +184,7 @@ def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
             for batch in batches:
                 labels = batch["class"].tolist() if "class" in batch else None
                 traits = batch["attributes"].tolist() if "attributes" in batch else None
-                for row, picture in enumerate(to_uint8(batch["image"])):
+                for row, picture in enumerate(model.codec.decode(batch["image"])):
                     name = f"{number:0{digits}d}.png"
                     to_pil(picture).save(out / name)
                     kind: dict[str, Any] = {"label": classes[labels[row]]} if labels is not None else {}

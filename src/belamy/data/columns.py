@@ -19,6 +19,8 @@ from belamy.data.shelf import HELDOUT, Item, Opener, PictureError, Shelf, halves
 from belamy.errors import UserError
 
 IMAGES = ("image", "images", "img", "picture")
+PAIRS = (("A", "B"), ("source", "target"), ("input", "output"))
+"""Columns that hold two pictures which belong together."""
 LABELS = ("label", "labels", "class", "target", "y", "fine_label")
 TRAINING = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
 TESTING = (("x_val", "y_val"), ("x_test", "y_test"))
@@ -36,7 +38,9 @@ def parquet(files: list[tuple[str, Path]]) -> Shelf:
 def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
     schema = arrow.read_schema(files[0][1])
     types = {field.name: str(field.type) for field in schema}
-    image = _first(IMAGES, [name for name, kind in types.items() if re.match(r"(large_)?binary|struct<.*bytes:", kind)])
+    found = [name for name, kind in types.items() if re.match(r"(large_)?binary|struct<.*bytes:", kind)]
+    pair = next((pair for pair in PAIRS if set(pair) <= set(found)), None)
+    image = pair[0] if pair else _first(IMAGES, found)
     if image is None:
         raise UserError(f"{files[0][1]} has no column of picture bytes, only {', '.join(types)}")
     told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
@@ -46,6 +50,8 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
     names = classes.get(label or "")
     sides = halves(_part(name) for name, _ in files)
     files = [(name, path) for name, path in files if not sides or _part(name) in sides]
+    if pair:
+        return _paired(arrow, files, pair, sides)
     items: list[Item] = []
     for name, path in files:
         count = arrow.ParquetFile(path).metadata.num_rows
@@ -53,15 +59,27 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
         side = sides.get(_part(name))
         items += [Item(f"{name}[{row}]", _named(value, names), side) for row, value in enumerate(labels)]
 
-    def openers() -> Iterator[Opener]:
-        for name, path in files:
-            try:
-                for batch in arrow.ParquetFile(path).iter_batches(64, columns=[image]):
-                    yield from (partial(_file, value) for value in batch.column(0).to_pylist())
-            except (OSError, ValueError) as error:
-                raise UserError(f"{name} is damaged: {_line(error)}; download it again") from None
+    return Shelf(items, lambda: (opener for name, path in files for opener in _cells(arrow, name, path, image)), names)
 
-    return Shelf(items, openers, names)
+
+def _paired(arrow: Any, files: list[tuple[str, Path]], pair: tuple[str, str], sides: dict[str, bool]) -> Shelf:
+    """Two columns of pictures as if they were in folders A and B."""
+    order = [(name, path, kind, column) for name, path in files for kind, column in zip("AB", pair, strict=True)]
+    items = [
+        Item(f"{kind}/{name.replace('.', '-')}-{row}", None, sides.get(_part(name)))
+        for name, path, kind, _ in order for row in range(arrow.ParquetFile(path).metadata.num_rows)
+    ]  # fmt: skip
+    return Shelf(items, lambda: (
+        opener for name, path, _, column in order for opener in _cells(arrow, name, path, column)
+    ))  # fmt: skip
+
+
+def _cells(arrow: Any, name: str, path: Path, column: str) -> Iterator[Opener]:
+    try:
+        for batch in arrow.ParquetFile(path).iter_batches(64, columns=[column]):
+            yield from (partial(_file, value) for value in batch.column(0).to_pylist())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{name} is damaged: {_line(error)}; download it again") from None
 
 
 def _part(name: str) -> str:

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ def _kinds(pictures: Gallery) -> tuple[dict[str, dict[str, int]], NDArray[np.int
             part, kind, own = match.groups()
             if part:
                 heldout[row] = PARTS[part.lower()]
-            rows[kind.upper()][f"{part or ''}/{own.rpartition('.')[0]}"] = row
+            rows[kind.upper()][f"{part or ''}/{PurePosixPath(own).with_suffix('')}"] = row
     return rows, heldout
 
 

@@ -18,13 +18,14 @@ class Loss(NamedTuple):
     """Both take (real, fake) logits [B] and return a scalar.
 
     ``pairs``: the generator's depends on the real ones. ``boundary`` is the logit that parts real from fake; None where
-    differences alone count.
+    differences alone count. ``formula`` is the game in a line, for a signature: the discriminator maximises it.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor, Tensor], Tensor]
     pairs: bool = False
     boundary: float | None = 0.0
+    formula: str = "min max E[log D(x)] + E[log(1 - D(G(z)))]"
 
 
 def relativistic(winner: Tensor, loser: Tensor) -> Tensor:
@@ -61,11 +62,22 @@ def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
 LOSSES = {
     "minimax": Loss(cross_entropy, lambda real, fake: -F.softplus(fake).mean()),
     "non-saturating": Loss(cross_entropy, lambda real, fake: F.softplus(-fake).mean()),
-    "least-squares": Loss(least_squares, lambda real, fake: (fake - 1).square().mean() / 2, boundary=0.5),
-    "hinge": Loss(hinge, lambda real, fake: -fake.mean()),
-    "wasserstein": Loss(wasserstein, lambda real, fake: -fake.mean(), boundary=None),
-    "relativistic": Loss(relativistic, lambda real, fake: relativistic(fake, real), pairs=True, boundary=None),
-    "relativistic-average": Loss(
-        relativistic_average, lambda real, fake: relativistic_average(fake, real), pairs=True, boundary=None
+    "least-squares": Loss(
+        least_squares, lambda real, fake: (fake - 1).square().mean() / 2, boundary=0.5,
+        formula="min max -E[(D(x) - 1)^2] - E[D(G(z))^2]",
     ),
-}
+    "hinge": Loss(
+        hinge, lambda real, fake: -fake.mean(), formula="min max -E[(1 - D(x))+] - E[(1 + D(G(z)))+]"
+    ),
+    "wasserstein": Loss(
+        wasserstein, lambda real, fake: -fake.mean(), boundary=None, formula="min max E[D(x)] - E[D(G(z))]"
+    ),
+    "relativistic": Loss(
+        relativistic, lambda real, fake: relativistic(fake, real), pairs=True, boundary=None,
+        formula="min max -E[log(1 + exp(D(G(z)) - D(x)))]",
+    ),
+    "relativistic-average": Loss(
+        relativistic_average, lambda real, fake: relativistic_average(fake, real), pairs=True, boundary=None,
+        formula="min max -E[log(1 + exp(E[D(G(z))] - D(x)))]",
+    ),
+}  # fmt: skip

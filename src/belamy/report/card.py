@@ -37,14 +37,14 @@ $what
 ## Use
 
 ```bash
-belamy sample path/to/model -n 16 --seed 0 --out grid.png
+$command
 ```
 
 ```python
 import belamy
 
 model = belamy.load("path/to/model")
-pictures = model.sample(16, seed=0)  # the same seed gives the same pictures, whatever the batch
+$call
 ```
 $conditional
 ## Training data
@@ -70,6 +70,14 @@ licence of the training data allows.
 """)
 
 
+_USES = {
+    True: ("belamy apply path/to/model picture.png --out answer.png",
+           'answer = model.apply(PIL.Image.open("picture.png"))  # or an array [H, W, C] of 8 or 16 bits'),
+    False: ("belamy sample path/to/model -n 16 --seed 0 --out grid.png",
+            "pictures = model.sample(16, seed=0)  # the same seed gives the same pictures, whatever the batch"),
+}  # fmt: skip
+
+
 def model_card(
     recipe: Mapping[str, Any],
     facts: Mapping[str, Any],
@@ -82,19 +90,25 @@ def model_card(
     ``log_summary`` is ``read_log(path).summary()``. Of paths in the recipe only the last part is told.
     """
     game, data = game_name(recipe), data_in_words(facts)
-    pictures = "pixels" in data
+    answers = facts.get("kind") == "translation"
+    kind = ("image-to-image", "image-to-image") if answers else ("image-generation", "unconditional-image-generation")
+    tag, pipeline = kind if "pixels" in data else ("", "")
     front = {
         "library_name": "belamy",
-        "tags": ["belamy", "gan", *([game.lower()] if game else []), *(["image-generation"] if pictures else [])],
-        **({"pipeline_tag": "unconditional-image-generation"} if pictures else {}),
+        "tags": ["belamy", "gan", *([game.lower()] if game else []), *([tag] if tag else [])],
+        **({"pipeline_tag": pipeline} if pipeline else {}),
         "license": "other",
     }
     entries = metric_entries(evaluation)
+    command, call = _USES[answers]
+    does = "It answers pictures with pictures" if answers else "It draws new samples"
     return _CARD.substitute(
         front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
         name=_plain(name),
         what=f"A generative adversarial network{f' ({_plain(game)})' if game else ''}, trained with "
-        f"belamy{f' on {data}' if data else ''}. It draws new samples in the manner of its training data.",
+        f"belamy{f' on {data}' if data else ''}. {does}, in the manner of its training data.",
+        command=command,
+        call=call,
         conditional=_conditional(facts),
         data=_data(recipe, facts),
         results=_results(entries, evaluation or {}),
@@ -147,13 +161,16 @@ def _results(entries: Mapping[str, Mapping[str, Any]], evaluation: Mapping[str, 
 def _limits(entries: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     lines = ["- It knows only what its training data shows, with the gaps and the leanings of that data."]
     size = facts.get("resolution")
-    if isinstance(size, int):
+    if facts.get("kind") == "translation":
+        lines.append(f"- It saw squares of {size} pixels; on pictures of another scale it may do less well.")
+    elif isinstance(size, int):
         lines.append(f"- It draws at {size} × {size} pixels; larger pictures need another training or an upscaler.")
     for name, entry in entries.items():
         where, how = standing(entry, meaning(name, entry)), meaning(name, entry)
         if where and where.grade != "good" and not name.startswith("memorisation"):
             lines.append(f"- {_plain(how.title)}: {where.verdict} between trivial generators and real data.")
-    lines.append(f"- Memorisation: {_memorisation(entries.get('memorisation', {}))}")
+    if facts.get("kind") != "translation":
+        lines.append(f"- Memorisation: {_memorisation(entries.get('memorisation', {}))}")
     return "\n".join(lines)
 
 

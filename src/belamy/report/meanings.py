@@ -54,7 +54,11 @@ _MEANINGS = {
         "Perceptual path length", "How fast pictures change along latents, in features; jumps raise it.", "lower"
     ),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
-    "psnr": Meaning("PSNR", "Agreement with the reference in decibels.", "higher"),
+    "psnr": Meaning("PSNR", "Agreement with the true answer in decibels.", "higher"),
+    "psnr_y": Meaning("PSNR-Y", "Agreement of the luma with the true answer's, in decibels.", "higher"),
+    "ssim": Meaning("SSIM", "Likeness of structure, 1 at best.", "higher", 1),
+    "perceptual": Meaning("Perceptual distance", "How far deep features are from the true answer's.", "lower", 0),
+    "patch_swd": Meaning("Patch SWD", "How far patches of all answers are from those of all true ones.", "lower", 0),
 }
 
 
