@@ -141,6 +141,7 @@ def test_mistakes(models: Path, picture: Path, tmp_path: Path) -> None:
     assert "--tile half" in refused(model, picture, "--out", tmp_path / "out.png", "--tile", "half")
     assert "--key 'nocolour'" in refused(models / "inpaint", picture, "--key", "nocolour", "--out", tmp_path / "o.png")
     assert "do not go into one file" in refused(model, picture, picture, "--out", tmp_path / "out.png")
+    assert "should be a folder, or end in one of" in refused(model, picture, "--out", tmp_path / "out.xyz")
     assert "overwritten" in refused(model, picture, "--out", tmp_path)
     (tmp_path / "bad.png").write_bytes(picture.read_bytes()[:100])
     assert "bad.png" in refused(model, tmp_path / "bad.png", "--out", tmp_path / "made.png")

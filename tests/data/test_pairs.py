@@ -107,6 +107,13 @@ def test_too_small_for_the_squares(folder: Path) -> None:
         Pairs(str(folder), resolution=32)
 
 
+def test_neither_two_folders_nor_two_in_one(folder: Path) -> None:
+    for number in range(3):
+        save(folder.parent / "plain" / f"{number}.png", noise(number, 20, 20))
+    with pytest.raises(UserError, match=r"has no folders A and B .* not wide enough to be two side by side"):
+        Pairs(str(folder.parent / "plain"))
+
+
 def test_one_kind_alone(tmp_path: Path) -> None:
     save(tmp_path / "A" / "0.png", noise(0))
     with pytest.raises(UserError, match=r"pictures in A but none in B"):

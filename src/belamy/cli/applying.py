@@ -85,6 +85,8 @@ def _planned(inputs: Sequence[str], out: str) -> list[tuple[str, str]]:
         if len(files) > 1:
             raise UserError(f"{len(files)} pictures do not go into one file: --out a folder")
         return [(files[0][0], out)]
+    if Path(out).suffix and not Path(out).is_dir():
+        raise UserError(f"--out {out} should be a folder, or end in one of {', '.join(sorted(PICTURES | WRITTEN))}")
     if any(start == STREAM for start, _ in files):
         raise UserError("a picture from stdin has no name: --out a file, or - for stdout")
     pairs = [(start, str(Path(out) / _written(name))) for start, name in files]

@@ -34,6 +34,9 @@ def two_kinds(path: str, size: int | None, bad_limit: float) -> tuple[Gallery, d
     found = gallery(path, size, bad_limit=bad_limit)
     rows, heldout = _kinds(found)
     if not any(rows.values()):
+        height, width, _ = found.shapes.T
+        if (width <= height).any():
+            raise UserError(f"{path} has no {FORMS}, and its pictures are not wide enough to be two side by side")
         found = gallery(path, size, halved=True, bad_limit=bad_limit)
         rows, heldout = _kinds(found)
     for kind, others in (("A", "B"), ("B", "A")):

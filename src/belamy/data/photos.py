@@ -84,9 +84,11 @@ class Styled(_Own):
     """
 
     def __init__(
-        self, path: str, style: str, resolution: int | None = None, channels: int | None = 3, size: int | None = None,
+        self, path: str, style: str | None = None, resolution: int | None = None, channels: int | None = 3, size: int | None = None,
         style_size: int | None = None, flip: bool = False, bad_limit: float = 0.05, seed: int = 0,
     ) -> None:  # fmt: skip
+        if not style:
+            raise UserError("there is no style to learn: --style picture.png, or a folder of them")
         super().__init__(path, resolution, 128, 8, channels, size, flip, bad_limit, seed, task="style")
         strokes = gallery(style, style_size, bad_limit=bad_limit)
         views = [(row,) for row in range(len(strokes))]
