@@ -19,6 +19,20 @@ STUDIES = {
 MARGINS = {  # of the modes, of high quality, KL
     "grid25": (25, 0.95, 0.01), "ring8": (8, 0.95, 0.01), "stacked-mnist": (990, 0.0, 0.1),
 }  # fmt: skip
+GOALS: dict[str, tuple[tuple[str, str, float], ...]] = {
+    # metric, the baseline it is held against, and how much better: more by so many, or at most this share of it (< 0)
+    "lines": (("psnr", "nearest_neighbour", 0), ("psnr", "mean", 0), ("ssim", "nearest_neighbour", 0)),
+    "shapes": (("psnr", "", 28), ("right", "", 0.95)),
+    "emoji": (("perceptual", "identity", -1), ("patch_swd", "identity", -1), ("perceptual", "nearest_neighbour", -1)),
+    "emoji-cut": (("perceptual", "identity", -1), ("patch_swd", "identity", -1)),
+    "photos-x2": (("psnr_y", "bicubic", 1.2), ("patch_swd", "bicubic", -0.6), ("faithful_psnr_y", "", 1.5)),
+    "photos-x4": (("psnr_y", "bicubic", 1),),
+    "emoji-x4": (("psnr_y", "bicubic", 1),),
+    "emoji-holes": (("psnr", "harmonic", 3),),
+    "photo-holes": (("psnr", "harmonic", 0.5),),
+    "texture": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
+    "painting": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
+}
 TITLE = """# Figures
 
 Written by `make bench` from `benchmarks/results/*.json`; below each table is what measures it again. Several seeds are
@@ -29,7 +43,8 @@ they can be compared with each other, but not with published ones.
 
 def write() -> None:
     """Replaces RESULTS.md."""
-    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *throughput(), *resume(), *notes()]
+    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation()]
+    sections += [*throughput(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -59,7 +74,7 @@ def commands(found: Iterable[Record]) -> str:
 
 def machines() -> list[str]:
     found: dict[str, list[str]] = {}
-    for name in ("digits", "images", "modes", *STUDIES, "throughput", "resume"):
+    for name in ("digits", "images", "modes", *STUDIES, "translation", "throughput", "resume"):
         for one in records(name):
             about, device = one["machine"], one["machine"].get("device", "cpu")
             place = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}" + f", {device}" * (
@@ -187,6 +202,32 @@ def stability() -> list[str]:
             again = f"    .venv/bin/python benchmarks/stability.py --study {study}\n"
             sections += [f"## {study}\n\n{about}.\n", table(head, rows), again]
     return sections
+
+
+def translation() -> list[str]:
+    rows = []
+    for one in records("translation"):
+        goals = GOALS.get(one["variant"], ())
+        for metric in ("psnr", "psnr_y", "ssim", "perceptual", "patch_swd", "right", "faithful_psnr_y"):
+            if metric not in one:
+                continue
+            figures = one[metric] if isinstance(one[metric], dict) else {"value": one[metric]}
+            beside = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())
+            mine = [reached(figures, *goal[1:]) for goal in goals if goal[0] == metric]
+            told = verdict(all(mine)) if mine else ""
+            rows.append([one["variant"], metric, beside.removeprefix("value "), f"{one['train_seconds']:.0f}", told])
+    if not rows:
+        return []
+    about = "On held-out pictures, with what needs no learning beside it; the faithful network's is its gain in dB."
+    head = ["task", "metric", "ours, then the others", "seconds in all", "target"]
+    again = "    .venv/bin/python benchmarks/translation.py --trial TASK\n"
+    return [f"## Pictures from pictures\n\n{about}\n", table(head, rows), again]
+
+
+def reached(figures: dict[str, float], baseline: str, amount: float) -> bool:
+    """Whether a figure is above a baseline by an amount, or where that is negative below such a share of it."""
+    value, other = figures["value"], figures[baseline] if baseline else 0.0
+    return value <= -amount * other if amount < 0 else value >= other + amount
 
 
 def throughput() -> list[str]:

@@ -20,8 +20,13 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import belamy
+from belamy.answers import evaluate
 from belamy.cli.main import parse_settings
+from belamy.data.photos import Degraded
+from belamy.judge import source_of
+from belamy.run import Run
 from belamy.storage import read_json
+from belamy.translation import between
 from common import CACHE, DATA, ROOT, command, parsed, parser, record, say
 
 COLOURS = {"circle": (214, 68, 60), "square": (60, 110, 214), "triangle": (64, 168, 84)}
@@ -133,7 +138,7 @@ def photos(root: Path) -> Path:
 
 @dataclass(frozen=True)
 class Trial:
-    """A recipe on data, for so many examples; ``targets`` are (metric, baseline, least gain or largest share)."""
+    """A recipe on data, for so many examples."""
 
     recipe: str
     data: Callable[[Path], Path]
@@ -156,6 +161,26 @@ TRIALS = {
 }
 
 
+def right(run: Path, report: dict[str, Any]) -> dict[str, float]:
+    """The share of held-out pixels whose nearest colour, of those that shapes are drawn in, is the true one."""
+    palette = np.array([*COLOURS.values(), WHITE, (0, 0, 0)])
+    model, found = belamy.load(run), []
+    for path in sorted((CACHE / "translation" / "shapes" / "val" / "A").iterdir()):
+        pictures = np.asarray(model.apply(Image.open(path))), np.asarray(Image.open(path.parents[1] / "B" / path.name))
+        kinds = [((one[..., None, :] - palette.astype(int)) ** 2).sum(-1).argmin(-1) for one in pictures]
+        found.append((kinds[0] == kinds[1]).mean())
+    return {"right": float(np.mean(found))}
+
+
+def faithful(run: Path, report: dict[str, Any]) -> dict[str, float]:
+    """How much better than bicubic the network is before it is sharpened."""
+    model, source = belamy.load(run), source_of(Run.open(run).recipe)
+    assert isinstance(source, Degraded)
+    model.game = between(model.game, 0.0)
+    entry = evaluate(model, source.heldout(), source, metrics=["psnr_y"])["metrics"]["psnr_y"]
+    return {"faithful_psnr_y": entry["value"] - entry["trivial"]["bicubic"]}
+
+
 def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> dict[str, Any]:
     trial = TRIALS[name]
     data = trial.data(CACHE / "translation" / trial.data.__name__)
@@ -171,13 +196,14 @@ def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]
         )  # fmt: skip
         seconds = time.perf_counter() - began
         report = read_json(run.path / "evaluation.json")
+        more = {"shapes": right, "photos-x2": faithful}.get(name, lambda run, report: {})(run.path, report)
         sheet = ROOT / "docs" / f"translation-{name}.png"
         Image.open(run.samples / "generated.png").save(sheet, optimize=True)
     shown = {key: value for key, value in settings.items() if key != "data.style"}
     say(f"{name}: {seconds:.0f} s")
     return {
         "train_seconds": round(seconds, 1), "examples": examples or trial.examples, "settings": shown,
-        "n": report["n"], "picture": f"docs/{sheet.name}",
+        "n": report["n"], "picture": f"docs/{sheet.name}", **more,
         **{metric: {"value": entry["value"], **entry["trivial"]} for metric, entry in report["metrics"].items()},
     }  # fmt: skip
 

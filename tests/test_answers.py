@@ -13,13 +13,17 @@ from PIL import Image
 from belamy import recipe as recipes
 from belamy.answers import METRICS, alarms, answered, evaluate
 from belamy.errors import UserError
+from belamy.judge import compared
 from belamy.metrics import fidelity
 from belamy.model import Model
 from belamy.planning import plan
 from belamy.training import train
 from tiny import tiny
 
-NAMES = {"pix2pix": "paired", "cyclegan": "unpaired", "superres": "superres", "inpaint": "inpaint", "style": "style"}
+NAMES = {
+    "pix2pix": "paired", "cyclegan": "unpaired", "cut": "unpaired", "superres": "superres", "inpaint": "inpaint",
+    "style": "style",
+}  # fmt: skip
 BESIDE = {
     "paired": {"identity", "nearest_neighbour", "mean"},
     "unpaired": {"identity", "nearest_neighbour", "colour_transfer"},
@@ -98,9 +102,24 @@ def test_pairs_are_learnt(photos: Path, tmp_path: Path) -> None:
     assert (run.path / "report.html").is_file() and (run.samples / "generated.png").is_file()
 
 
-def test_recipes_that_answer_are_judged_by_their_own_metrics() -> None:
-    for name, task in NAMES.items():
-        assert recipes.load(name).judging.metric in METRICS[task]
+@pytest.mark.parametrize(("name", "task"), NAMES.items())
+def test_recipes_are_judged_while_they_train(name: str, task: str, photos: Path) -> None:
+    metric = recipes.load(name).judging.metric
+    assert metric in METRICS[task]
+    model, source = fresh(name, photos)
+    found = compared(model, source.heldout(), None, metrics=[metric], trivial=False)["metrics"][metric]
+    assert np.isfinite(found["value"]) and found["trivial"] is None
+
+
+def test_what_cannot_be_measured_is_left_out_and_said(photos: Path) -> None:
+    model, source = fresh("pix2pix", photos)
+    report = evaluate(model, source.heldout(), source, features="pixels")
+    assert "perceptual" not in report["metrics"] and "no perceptual: deep distances" in report["notes"][0]
+
+
+def test_a_resolution_that_the_network_cannot_halve(photos: Path) -> None:
+    with pytest.raises(UserError, match=r"data.resolution 18 does not divide by 4, as the network asks: try 16"):
+        plan(tiny("pix2pix", photos, **{"data.resolution": 18}), "cpu").engine()
 
 
 @pytest.mark.parametrize(("change", "words"), [

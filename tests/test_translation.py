@@ -11,6 +11,7 @@ from PIL import Image
 
 from belamy.errors import UserError
 from belamy.game import Batch, Game
+from belamy.games.cyclegan import CycleGAN
 from belamy.games.inpaint import Inpaint
 from belamy.games.pix2pix import Pix2Pix
 from belamy.games.style import Style
@@ -65,14 +66,49 @@ def test_a_pillow_picture_is_answered_by_one(enlarger: Model) -> None:
     assert np.array_equal(np.asarray(answer), enlarger.apply(np.asarray(picture)))
 
 
-@pytest.mark.parametrize(("channels", "expected"), [(1, 1), (2, 2), (3, 3), (4, 4)])
-def test_enlarging_keeps_channels_and_alpha(enlarger: Model, channels: int, expected: int) -> None:
+@pytest.mark.parametrize("own", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_enlarging_keeps_channels_and_alpha(own: int, channels: int) -> None:
+    made = model(SuperRes(own, scale=2, width=4, blocks=1), "superres", own, own)
     picture = noise(12, 10, channels)
-    answer = enlarger.apply(picture)
-    assert answer.shape == (24, 20, expected)
-    if channels in (2, 4):
-        alone = enlarger.apply(picture[..., -1:])
-        assert np.array_equal(answer[..., -1:], alone)
+    answer = made.apply(picture)
+    assert answer.shape == (24, 20, channels)
+    if channels in (2, 4) and own < 4:
+        assert np.array_equal(answer[..., -1:], made.apply(picture[..., -1:]))
+    if own == 1 and channels == 3:
+        assert np.array_equal(answer[..., :1], made.apply(picture[..., :1]))
+
+
+@pytest.mark.parametrize("own", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_holes_are_filled_in_every_number_of_channels(own: int, channels: int) -> None:
+    made = model(Inpaint(own, WIDTHS, 1), "inpaint", own, own)
+    picture, mask = noise(16, 12, channels), np.zeros((16, 12), bool)
+    mask[3:9, 4:10] = True
+    answer = made.apply(picture, mask=mask)
+    assert np.array_equal(answer[~mask], picture[~mask]) and answer.shape == picture.shape
+    assert channels in (1, 3) or (answer[..., -1][mask] == 255).all()
+
+
+def test_pillow_pictures_of_every_mode(enlarger: Model) -> None:
+    full = Image.fromarray(noise(10, 10, 3))
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK"):
+        answer = enlarger.apply(full.convert(mode))
+        assert answer.size == (20, 20) and answer.mode in ("L", "LA", "RGB", "RGBA")
+    assert np.array_equal(enlarger.apply(full.convert("P")), enlarger.apply(full.convert("P").convert("RGB")))
+    assert enlarger.apply(Image.fromarray(noise(10, 10, kind=np.uint16))).mode == "I;16"
+    with pytest.raises(UserError, match=r"uint8 or uint16 \[H, W, C\], not float64"):
+        enlarger.apply(np.zeros((4, 4, 3)))
+
+
+def test_there_and_back() -> None:
+    game = CycleGAN(3, 1, 16, WIDTHS, 1)
+    made, picture = model(game, "unpaired", 3, 1), noise(20, 13, 3)
+    there = made.apply(picture)
+    assert there.shape == (20, 13, 1) and made.apply(there, backwards=True).shape == (20, 13, 3)
+    assert np.abs(made.apply(picture, tile=8).astype(int) - there).max() <= 1
+    with pytest.raises(UserError, match="Pix2Pix goes one way only"):
+        GAMES["paired"]().apply(picture, backwards=True)
 
 
 def test_other_tasks_keep_alpha_as_it_is() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 import torch
@@ -34,10 +33,14 @@ METRICS = {
 }
 TRUTH = {"ssim": 1.0, "perceptual": 0.0, "patch_swd": 0.0}
 """What the true answers themselves have."""
-PICTURES = 200
+PICTURES, PIXELS = 200, 64_000_000
+"""Held-out pictures that are judged, and their pixels, at most: all answers are in memory together."""
 NEIGHBOURS = 2000
 """Training pictures among which the nearest is looked for."""
-SIDE = 32
+SIDE, MEAN = 32, 64
+"""Pixels along a side of what neighbours are looked for by, and of the mean."""
+FEW = 64
+"""Pictures whose colours are transferred."""
 LOOKED_AT = 64
 """Held-out pictures that alarms go by."""
 INVERTED, IDLE = -0.3, 0.05
@@ -61,18 +64,16 @@ def evaluate(
     the baselines of the task.
     """
     began, task = time.perf_counter(), str(heldout.facts["task"])
-    wanted, notes = _checked(metrics, task), list[str]()
-    batches = list(heldout.wholes(n or PICTURES))
-    if task == "unpaired" and "paired" not in batches[0]:
-        wanted = [metric for metric in wanted if metric == "patch_swd"]
-        notes.append("held-out pictures have no namesakes on the other side: nothing is compared pixel by pixel")
-    if task == "style":
-        assert train is not None
+    wanted, notes = _known(_checked(metrics, task), heldout, features)
+    largest = max(height * width for height, width in map(heldout.extent, range(len(heldout))))
+    count = max(1, min(n or PICTURES, len(heldout), PIXELS // largest))
     eye = load(features, model.device) if "perceptual" in wanted else None
     answers: dict[str, Answer] = {"value": lambda batch: answered(model, batch)}
     if trivial:
         answers |= BASELINES[task](heldout, train)
-    found = {name: _measured(answer, batches, wanted, task, eye, heldout) for name, answer in answers.items()}
+    found = {
+        name: _measured(answer, heldout.wholes(count), wanted, task, eye, heldout) for name, answer in answers.items()
+    }
     return {
         "metrics": {
             metric: {
@@ -83,7 +84,7 @@ def evaluate(
             }
             for metric in wanted
         },
-        "n": len(batches), "heldout": len(heldout), "features": features,
+        "n": count, "heldout": len(heldout), "features": features,
         "seconds": round(time.perf_counter() - began, 2), "notes": notes,
     }  # fmt: skip
 
@@ -95,6 +96,23 @@ def _checked(metrics: Sequence[str] | None, task: str) -> list[str]:
             hint = nearest(metric, known)
             raise UserError(f"metric {metric!r} is not one of {task}{hint}; there are: {', '.join(known)}")
     return list(dict.fromkeys(metrics or known))
+
+
+def _known(wanted: list[str], heldout: Translating, features: str) -> tuple[list[str], list[str]]:
+    """What can be measured of these pictures, and why the rest cannot."""
+    without: dict[str, tuple[str, ...]] = {}
+    if heldout.facts["task"] == "unpaired" and "paired" not in next(heldout.wholes(1)):
+        without["held-out pictures have no namesakes of their size on the other side"] = PAIRED[:3]
+    if heldout.facts["target_channels"] > 4:
+        without[f"pictures have {heldout.facts['target_channels']} channels"] = ("perceptual", "psnr_y")
+    if features != DEFAULT:
+        without[f"deep distances are those of {DEFAULT}, not of {features}"] = ("perceptual",)
+    notes = [
+        f"no {', '.join(gone)}: {why}"
+        for why, names in without.items() if (gone := [name for name in wanted if name in names])
+    ]  # fmt: skip
+    lost = {name for names in without.values() for name in names}
+    return [name for name in wanted if name not in lost], notes
 
 
 @torch.inference_mode()
@@ -133,26 +151,23 @@ def _measured(
     answer: Answer, batches: Iterable[Batch], wanted: Sequence[str], task: str, eye: Any, heldout: Translating
 ) -> dict[str, float | None]:
     """Each metric's mean over all pictures; None where no baseline answers."""
-    sums: dict[str, list[Tensor]] = {metric: [] for metric in wanted}
+    scale = int(heldout.facts.get("scale", 1))
+    compare: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
+        "psnr": fidelity.psnr,
+        "psnr_y": lambda output, target, mask: fidelity.psnr_y(output, target, scale),
+        "ssim": lambda output, target, mask: fidelity.ssim(_grey(output, task), _grey(target, task)),
+        "perceptual": lambda output, target, mask: fidelity.perceptual(eye, output, target),
+    }
+    each: dict[str, list[Tensor]] = {metric: [] for metric in wanted if metric in compare}
     ours, theirs = list[Tensor](), list[Tensor]()
     for batch in batches:
-        output = answer(batch).clamp(-1, 1)
-        target, mask = batch.get("target", batch["source"]), batch.get("mask")
+        output, target = answer(batch).clamp(-1, 1), batch.get("target", batch["source"])
+        for metric, values in each.items():
+            values.append(compare[metric](output, target, batch.get("mask")))
         ours.append(output[0])
-        theirs.append(batch["style"][0] if task == "style" else target[0])
-        for metric in sums:
-            if metric == "psnr":
-                sums[metric].append(fidelity.psnr(output, target, mask))
-            elif metric == "psnr_y":
-                sums[metric].append(fidelity.psnr_y(output, target, int(heldout.facts["scale"])))
-            elif metric == "ssim":
-                sums[metric].append(fidelity.ssim(_grey(output, task), _grey(target, task)))
-            elif metric == "perceptual":
-                sums[metric].append(fidelity.perceptual(eye, output, target))
-    found = {metric: torch.cat(values).mean().item() if values else None for metric, values in sums.items()}
-    if "patch_swd" in found:
-        found["patch_swd"] = fidelity.patch_swd(ours, theirs)
-    return found
+        theirs.append(batch.get("style", target)[0])
+    found: dict[str, float | None] = {metric: torch.cat(values).mean().item() for metric, values in each.items()}
+    return found | ({"patch_swd": fidelity.patch_swd(ours, theirs)} if "patch_swd" in wanted else {})
 
 
 def _grey(images: Tensor, task: str) -> Tensor:
@@ -164,24 +179,24 @@ def _paired(heldout: Translating, train: Translating | None) -> dict[str, Answer
     found: dict[str, Answer] = {}
     if heldout.facts["channels"] == heldout.facts["target_channels"]:
         found["identity"] = lambda batch: batch["source"]
-    if train is not None:
-        rows = list(islice(train.wholes(NEIGHBOURS), NEIGHBOURS))
-        keys = torch.cat([_small(batch["source"]) for batch in rows])
-        targets = [batch["target"] for batch in rows]
+    if train is None:
+        return found
+    keys, total = [], torch.zeros(())
+    for batch in train.wholes(NEIGHBOURS):
+        keys.append(_small(batch["source"]))
+        total = total + F.interpolate(batch["target"], (MEAN, MEAN), mode="area")
+    mean, known = total / len(keys), torch.cat(keys)
 
-        def like(batch: Batch, target: Tensor) -> Tensor:
-            size = batch["source"].shape[-2:]
-            return target if target.shape[-2:] == size else F.interpolate(target, size, mode="bilinear")
+    def neighbour(batch: Batch) -> Tensor:
+        nearest_row = int(torch.cdist(_small(batch["source"]), known).argmin())
+        return _as_large(train.whole(nearest_row)["target"], batch)
 
-        def neighbour(batch: Batch) -> Tensor:
-            nearest_row = torch.cdist(_small(batch["source"]), keys).argmin()
-            return like(batch, targets[int(nearest_row)])
+    return found | {"nearest_neighbour": neighbour, "mean": lambda batch: _as_large(mean, batch)}
 
-        centre = torch.stack([F.interpolate(target, (64, 64), mode="area")[0] for target in targets]).mean(0)[None]
-        same = len({target.shape for target in targets}) == 1
-        mean = torch.cat(targets).mean(0, keepdim=True) if same else centre
-        found |= {"nearest_neighbour": neighbour, "mean": lambda batch: like(batch, mean)}
-    return found
+
+def _as_large(images: Tensor, batch: Batch) -> Tensor:
+    size = batch["source"].shape[-2:]
+    return images if images.shape[-2:] == size else F.interpolate(images, size, mode="bilinear")
 
 
 def _small(images: Tensor) -> Tensor:
@@ -189,23 +204,21 @@ def _small(images: Tensor) -> Tensor:
 
 
 def _unpaired(heldout: Translating, train: Translating | None) -> dict[str, Answer]:
-    """As for pairs, but the nearest is looked for among training pictures of B; and colours matched to those of B."""
-    same = heldout.facts["channels"] == heldout.facts["target_channels"]
-    found: dict[str, Answer] = {"identity": lambda batch: batch["source"]} if same else {}
-    if train is not None and same:
-        targets = [batch["target"] for batch in train.wholes(NEIGHBOURS)]
-        keys = torch.cat([_small(target) for target in targets])
+    """The source itself, the nearest training picture of B, and the source in the colours of B."""
+    if heldout.facts["channels"] != heldout.facts["target_channels"]:
+        return {}
+    found: dict[str, Answer] = {"identity": lambda batch: batch["source"]}
+    if train is None:
+        return found
+    known, few = torch.cat([_small(batch["target"]) for batch in train.wholes(NEIGHBOURS)]), train.take(FEW)["target"]
 
-        def neighbour(batch: Batch) -> Tensor:
-            target = targets[int(torch.cdist(_small(batch["source"]), keys).argmin())]
-            return F.interpolate(target, batch["source"].shape[-2:], mode="bilinear")
+    def neighbour(batch: Batch) -> Tensor:
+        nearest_row = int(torch.cdist(_small(batch["source"]), known).argmin())
+        return _as_large(train.whole(nearest_row)["target"], batch)
 
-        few = [target[0] for target in targets[:200]]
-        found |= {
-            "nearest_neighbour": neighbour,
-            "colour_transfer": lambda batch: match_histograms(batch["source"], few),
-        }
-    return found
+    return found | {
+        "nearest_neighbour": neighbour, "colour_transfer": lambda batch: match_histograms(batch["source"], few),
+    }  # fmt: skip
 
 
 def _superres(heldout: Translating, train: Translating | None) -> dict[str, Answer]:
@@ -218,7 +231,7 @@ def _superres(heldout: Translating, train: Translating | None) -> dict[str, Answ
 
 def _inpaint(heldout: Translating, train: Translating | None) -> dict[str, Answer]:
     found: dict[str, Answer] = {"harmonic": lambda batch: batch["source"]}
-    if heldout.facts["resolution"] ** 2 <= TELEA:
+    if max(height * width for height, width in map(heldout.extent, range(len(heldout)))) <= TELEA:
         found["telea"] = lambda batch: telea(batch["source"][0], batch["mask"][0])[None]
     return found
 

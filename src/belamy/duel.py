@@ -92,7 +92,7 @@ class Duel(Game):
         """What ``judge`` says, and other terms of the same pass, which both players minimise: here none."""
         return self.judge(sets, batch, rng), {}
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         """What the generator wants of its samples [B, ...] beside their looking real: here nothing."""
         return {}
 
@@ -163,7 +163,7 @@ class Duel(Game):
                 real_logits, _ = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
         logits, others = self.verdict([fake], batch, rng)
         return Score({
-            "adversarial": self.loss.generator(real_logits, logits), **others, **self.aims(samples, batch)
+            "adversarial": self.loss.generator(real_logits, logits), **others, **self.aims(samples, batch, rng)
         })  # fmt: skip
 
     def advance(self, examples: int) -> None:

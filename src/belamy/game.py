@@ -68,6 +68,8 @@ class Game(nn.Module):
 
     stride: int = 1
     radius: int | None = None
+    reversible: bool = False
+    """Whether it goes the other way, too, where ``sample`` is given "backwards"."""
 
     pack: int = 1
     """How many rows in a row a loss looks at together: each process, and each micro-batch, plays whole packs."""

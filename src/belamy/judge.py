@@ -19,7 +19,7 @@ from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.metrics.features import DEFAULT
 from belamy.model import Model
-from belamy.recipe import Recipe, build
+from belamy.recipe import Recipe, accepts, build
 from belamy.run import Run, load
 from belamy.source import Source
 
@@ -123,7 +123,8 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
     if facts.get("kind") == "translation":
         if run is None:
             raise UserError("a model alone does not know how its pictures were treated: give its run")
-        return {**run.recipe.data, "path": path, "resolution": None, "flip": False}
+        mine = {name: facts[name] for name in ("channels", "target_channels") if accepts(run.recipe.data, name)}
+        return {**run.recipe.data, **mine, "path": path, "resolution": None, "flip": False}
     if facts.get("kind") == "stacked":
         return {"use": "belamy.data.stacked:Stacked", "path": path}
     if facts.get("kind", "images") != "images":

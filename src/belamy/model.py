@@ -19,7 +19,7 @@ from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
-from belamy.translation import Progress, Tile, translate
+from belamy.translation import Progress, Tile, marked, translate
 from belamy.version import __version__
 
 CHUNK = 16
@@ -136,18 +136,20 @@ class Model:
     ) -> Any:
         """The model's answer to a picture, as a Pillow image, or for an array as uint8 or uint16 [H, W, C].
 
-        ``mask`` is white, or not zero, where an inpainting model has to fill. ``strength`` is that of a style, from 0
+        ``mask`` is white, or true, where an inpainting model has to fill. ``strength`` is that of a style, from 0
         (none) on; ``denoise`` goes from the faithful (0) to the sharp network (1) of super-resolution; ``backwards``
         makes A of B. Large pictures go in tiles of ``tile`` pixels; None: all at once. Raises UserError for what this
         model has no use for.
         """  # fmt: skip
-        pixels = np.asarray(image)
-        hole = None if mask is None else np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask) > 0
+        pixels = _pixels(image)
+        hole = None if mask is None else marked(_pixels(mask))
         found = translate(
-            self.game, self.facts, pixels[..., None] if pixels.ndim == 2 else pixels, mask=hole, strength=strength,
-            denoise=denoise, backwards=backwards, tile=tile, progress=progress,
+            self.game, self.facts, pixels, mask=hole, strength=strength, denoise=denoise, backwards=backwards,
+            tile=tile, progress=progress,
         )  # fmt: skip
-        return to_pil(found) if isinstance(image, Image.Image) else found
+        if not isinstance(image, Image.Image):
+            return found
+        return Image.fromarray(found.squeeze(2) if found.shape[2] == 1 else found)
 
     @torch.inference_mode()
     def _given(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
@@ -257,6 +259,16 @@ class Model:
             self.save_pretrained(folder)
             api.upload_folder(repo_id=repo_id, folder_path=folder)
         return str(address)
+
+
+def _pixels(image: Image.Image | NDArray[Any]) -> NDArray[Any]:
+    """[H, W, C] of a Pillow image, without palette and of 8 bits, or 16 where it is grey; of an array as it is."""
+    if isinstance(image, Image.Image):
+        if not image.mode.startswith("I;16"):
+            colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+            image = image.convert(colours + "A" * image.has_transparency_data)
+        image = np.asarray(image)
+    return image[..., None] if image.ndim == 2 else image
 
 
 def shipped_tensors(game: Game) -> dict[str, torch.Tensor]:

@@ -58,7 +58,11 @@ class Plan:
 
     def engine(self) -> Engine:
         keep_memory()
-        return Engine(self.game(), self.source, self.recipe, self.device, self.precision)
+        game, side = self.game(), self.source.facts.get("resolution", 0)
+        if game.scale is not None and side % game.stride:
+            near = side // game.stride * game.stride or game.stride
+            raise UserError(f"data.resolution {side} does not divide by {game.stride}, as the network asks: try {near}")
+        return Engine(game, self.source, self.recipe, self.device, self.precision)
 
     def estimate(self, steps: int = 3) -> dict[str, Any]:
         """Real steps on a copy: examples per second, memory, and the seconds that the whole run will take.
@@ -102,7 +106,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     batch = recipe.batch or suited_batch(source.facts)
     recipe, facts = recipe.model_copy(update={"batch": batch}), _as_numbers(source.facts)
     spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(batch, 0)), **facts})
-    for name in ("resolution", "channels", "classes", "attributes"):
+    for name in ("resolution", "channels", "target_channels", "scale", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
     where = choose_device(device)

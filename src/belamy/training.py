@@ -404,9 +404,9 @@ class Training:
         found = compared(
             self._model(), heldout, None, n=plan.samples, metrics=[plan.metric], features=plan.features, seed=1,
             cache=self.run.path / "cache", trivial=False,
-        )["metrics"][plan.metric]  # fmt: skip
+        )["metrics"].get(plan.metric, {"value": None})  # fmt: skip
         if found["value"] is None:
-            self.display.say(f"no {plan.metric}: {found['reason']}")
+            self.display.say(f"no {plan.metric}: {found.get('reason', 'it cannot be measured on this data')}")
             return None, {}
         numbers = {plan.metric: found["value"]}
         if "stderr" in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -40,24 +41,35 @@ def translate(
     """  # fmt: skip
     if game.scale is None:
         raise UserError(f"{type(game).__name__} makes pictures from nothing: belamy sample")
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3:
+        raise UserError(f"a picture is uint8 or uint16 [H, W, C], not {pixels.dtype} {list(pixels.shape)}")
     task = facts.get("task")
-    for name, given, wanted in (
+    for name, wish, wanted in (
         ("mask", mask, "inpaint"), ("strength", strength, "style"), ("denoise", denoise, "superres"),
     ):  # fmt: skip
-        if given is not None and task != wanted:
+        if wish is not None and task != wanted:
             raise UserError(f"--{name} is for {wanted}, and this model is of another kind ({task})")
+    if backwards and not game.reversible:
+        raise UserError(f"{type(game).__name__} goes one way only: leave --backwards out")
     if denoise is not None:
         game = between(game, denoise)
-    colours, alpha = _parts(pixels, facts["channels"])
+    source, target = facts["channels"], facts["target_channels"]
+    taken, given = (target, source) if backwards else (source, target)
+    ask = _Asking(game, taken, given, strength, backwards, tile, progress)
+    colours, alpha = _parts(pixels, ask.taken)
     if task == "inpaint":
-        mask = _hole(mask, alpha, pixels)
-        return _filled(game, facts, pixels, colours, mask, tile, progress)
-    whole = _answered(game, facts, [colours], strength, backwards, tile, progress)
-    if alpha is None:
-        return _as_found(whole, pixels, task)
-    if whole.shape[:2] != pixels.shape[:2]:
-        alpha = _as_found(_answered(game, facts, [alpha], None, False, tile, None), alpha, "superres")
-    return np.concatenate([_as_found(whole, pixels[..., :-1], task), alpha], axis=2)
+        return _filled(ask, pixels, colours, _hole(mask, pixels))
+    whole = ask.like(colours) if task == "superres" else ask(colours)
+    if alpha is None or whole.shape[2] in (2, 4):
+        return whole
+    return np.concatenate([whole, alpha if alpha.shape[:2] == whole.shape[:2] else ask.like(alpha)], axis=2)
+
+
+def marked(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a mask [H, W, C] is white, above half of what its type holds, or true; alpha says nothing."""
+    shades = mask[..., :-1] if mask.shape[2] in (2, 4) else mask
+    half = 0 if mask.dtype == np.bool_ else np.iinfo(mask.dtype).max // 2
+    return np.asarray(shades.max(2) > half)
 
 
 def between(game: Game, amount: float) -> Game:
@@ -84,65 +96,96 @@ def _parts(pixels: NDArray[Any], channels: int) -> tuple[NDArray[Any], NDArray[A
     return pixels, None
 
 
-def _hole(mask: NDArray[np.bool_] | None, alpha: NDArray[Any] | None, pixels: NDArray[Any]) -> NDArray[np.bool_]:
+def _hole(mask: NDArray[np.bool_] | None, pixels: NDArray[Any]) -> NDArray[np.bool_]:
     if mask is not None and mask.shape != pixels.shape[:2]:
-        (height, width), (rows, columns) = mask.shape, pixels.shape[:2]
+        (height, width), (rows, columns) = mask.shape[:2], pixels.shape[:2]
         raise UserError(f"the mask is {width}x{height}, the picture {columns}x{rows}: make them equal")
     if mask is None:
-        if alpha is None:
+        if pixels.shape[2] not in (2, 4):
             raise UserError("nothing says what is missing: give --mask, or a picture that is transparent there")
-        mask = alpha[..., 0] == 0
+        mask = pixels[..., -1] == 0
+    if mask.all():
+        raise UserError("all of the picture is missing: nothing is left to fill it from")
     return mask
 
 
 def _filled(
-    game: Game, facts: dict[str, Any], pixels: NDArray[Any], colours: NDArray[Any], mask: NDArray[np.bool_],
-    tile: Tile, progress: Progress | None,
-) -> NDArray[Any]:  # fmt: skip
+    ask: _Asking, pixels: NDArray[Any], colours: NDArray[Any], mask: NDArray[np.bool_]
+) -> NDArray[Any]:
     """The picture with its holes filled, and opaque there; what is known comes back bit for bit."""
-    if mask.all():
-        raise UserError("all of the picture is missing: nothing is left to fill it from")
-    hole = torch.from_numpy(mask.astype(np.float32))[None, None]
-    smooth = harmonic(to_tensor(colours)[None], hole)[0]
-    filled = np.where(mask[..., None], to_pixels(smooth, pixels.dtype), colours)
-    answer = _answered(game, facts, [filled, mask[..., None]], None, False, tile, progress)
-    whole = _as_found(answer, colours, "inpaint")
+    if not mask.any():
+        return pixels.copy()
+    whole = ask.like(_smoothed(colours, mask), mask[..., None])
     found = pixels.copy()
     found[..., : whole.shape[2]][mask] = whole[mask]
-    found[..., whole.shape[2] :][mask] = np.iinfo(pixels.dtype).max
+    if pixels.shape[2] in (2, 4):
+        found[..., -1][mask] = np.iinfo(pixels.dtype).max
     return found
 
 
-def _answered(
-    game: Game, facts: dict[str, Any], pictures: list[NDArray[Any]], strength: float | None, backwards: bool,
-    tile: Tile, progress: Progress | None,
-) -> NDArray[Any]:  # fmt: skip
-    """The game's answer to a picture, and to a mask beside it, as deep as the picture is."""
-    height, width = pictures[0].shape[:2]
-    if tile == "auto":
-        tile = TILE if game.radius is not None and height * width > LARGE else None
-    if tile is not None and game.radius is None:
-        raise UserError(f"{type(game).__name__} looks at the whole picture at once: --tile none")
-    device, scale = next(game.parameters()).device, game.scale or 1
-    asked = "target_channels" if not backwards else "channels"
-    taken = "channels" if not backwards else "target_channels"
+def _smoothed(colours: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Harmonically filled, within what bounds all holes: beyond it nothing has a say."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    part = tuple(slice(max(0, int(each[0]) - 1), int(each[-1]) + 2) for each in (rows, columns))
+    hole = torch.from_numpy(mask[part].astype(np.float32))[None, None]
+    smooth = to_pixels(harmonic(to_tensor(colours[part])[None], hole)[0], colours.dtype)
+    found = colours.copy()
+    found[part][mask[part]] = smooth[mask[part]]
+    return found
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A game, and how it is asked: it takes pictures of ``taken`` channels, and gives ``given``."""
+
+    game: Game
+    taken: int
+    given: int
+    strength: float | None
+    backwards: bool
+    tile: Tile
+    progress: Progress | None
+
+    def like(self, picture: NDArray[Any], *others: NDArray[Any]) -> NDArray[Any]:
+        """The answer to a picture that is to stay of its kind: with as many channels, each alone if need be."""
+        count = picture.shape[2]
+        if self.taken == 1 and count == 3:
+            return np.concatenate([self(plane, *others) for plane in np.split(picture, 3, axis=2)], axis=2)
+        answer = self(picture, *others)
+        if answer.shape[2] == count:
+            return answer
+        colours = answer[..., :-1] if answer.shape[2] in (2, 4) else answer
+        if count < 3:
+            colours = colours.mean(2, keepdims=True).round().astype(answer.dtype)
+        return np.concatenate([colours, answer[..., -1:]], axis=2) if count in (2, 4) else colours
+
+    def __call__(self, *pictures: NDArray[Any]) -> NDArray[Any]:
+        """The game's answer to a picture, and to a mask beside it, as deep as the picture is."""
+        game, (height, width) = self.game, pictures[0].shape[:2]
+        tile = self.tile
+        if tile == "auto":
+            tile = TILE if game.radius is not None and height * width > LARGE else None
+        if tile is not None and game.radius is None:
+            raise UserError(f"{type(game).__name__} looks at the whole picture at once: --tile none")
+        scale = game.scale or 1
+        out = np.empty((height * scale, width * scale, self.given), pictures[0].dtype)
+        tiled(
+            self._answer, pictures, out, tile=tile, stride=game.stride, radius=game.radius or 0, scale=scale,
+            progress=self.progress,
+        )  # fmt: skip
+        return out
 
     @torch.inference_mode()
-    def answer(*parts: NDArray[Any]) -> NDArray[Any]:
-        given: Batch = {"source": recoloured(to_tensor(parts[0]), facts[taken])[None].to(device)}
+    def _answer(self, *parts: NDArray[Any]) -> NDArray[Any]:
+        device = next(self.game.parameters()).device
+        given: Batch = {"source": recoloured(to_tensor(parts[0]), self.taken)[None].to(device)}
         if len(parts) > 1:
             given["mask"] = torch.from_numpy(parts[1].astype(np.float32)).permute(2, 0, 1)[None].to(device)
-        if strength is not None:
-            given["strength"] = torch.tensor([strength], device=device)
-        if backwards:
+        if self.strength is not None:
+            given["strength"] = torch.tensor([self.strength], device=device)
+        if self.backwards:
             given["backwards"] = torch.ones(1, device=device)
-        return to_pixels(game.sample(given)["image"][0].cpu(), parts[0].dtype)
-
-    out = np.empty((height * scale, width * scale, facts[asked]), pictures[0].dtype)
-    tiled(
-        answer, pictures, out, tile=tile, stride=game.stride, radius=game.radius or 0, scale=scale, progress=progress
-    )
-    return out
+        return to_pixels(self.game.sample(given)["image"][0].cpu(), parts[0].dtype)
 
 
 def to_pixels(image: Tensor, kind: Any) -> NDArray[Any]:
@@ -151,11 +194,3 @@ def to_pixels(image: Tensor, kind: Any) -> NDArray[Any]:
     levels = ((image.float().nan_to_num() + 1) * (top / 2) + 0.5).floor().clamp(0, top)
     pixels: NDArray[Any] = levels.permute(1, 2, 0).numpy().astype(kind)
     return pixels
-
-
-def _as_found(answer: NDArray[Any], asked: NDArray[Any], task: str | None) -> NDArray[Any]:
-    """A grey picture that was answered in colour as a grey one again, where the task is to make the same one better."""
-    if task not in ("superres", "inpaint") or asked.shape[2] not in (1, 2) or answer.shape[2] == 1:
-        return answer
-    grey: NDArray[Any] = answer.mean(2, keepdims=True).round().astype(answer.dtype)
-    return grey

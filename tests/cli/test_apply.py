@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
 from belamy.cli.main import app
+from belamy.errors import UserError
 from belamy.model import Model
 from belamy.planning import plan
 from tiny import roughened, tiny
@@ -51,7 +52,7 @@ def apply(*words: object) -> str:
 
 def refused(*words: object) -> str:
     result = CliRunner().invoke(app, ["apply", *map(str, words)])
-    assert result.exception is not None and result.exit_code != 0
+    assert isinstance(result.exception, UserError)
     return str(result.exception)
 
 
@@ -89,10 +90,11 @@ def test_streams(models: Path, picture: Path, tmp_path: Path) -> None:
 def test_orientation_and_profile_are_kept(models: Path, picture: Path, tmp_path: Path) -> None:
     tags = Image.Exif()
     tags[274] = 6
-    Image.open(picture).save(tmp_path / "turned.jpg", exif=tags, icc_profile=b"profile" * 30, quality=95)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.open(picture).save(tmp_path / "turned.jpg", exif=tags, icc_profile=profile, quality=95)
     apply(models / "superres", tmp_path / "turned.jpg", "--out", tmp_path / "out.jpg")
     found = Image.open(tmp_path / "out.jpg")
-    assert found.size == (48, 36) and found.getexif()[274] == 6
+    assert found.size == (48, 36) and found.getexif()[274] == 6 and found.info["icc_profile"] == profile
 
 
 def test_masks(models: Path, picture: Path, tmp_path: Path) -> None:
@@ -143,6 +145,7 @@ def test_mistakes(models: Path, picture: Path, tmp_path: Path) -> None:
     assert "do not go into one file" in refused(model, picture, picture, "--out", tmp_path / "out.png")
     assert "should be a folder, or end in one of" in refused(model, picture, "--out", tmp_path / "out.xyz")
     assert "overwritten" in refused(model, picture, "--out", tmp_path)
+    assert "overwritten" in refused(model, picture, "--out", picture)
     (tmp_path / "bad.png").write_bytes(picture.read_bytes()[:100])
     assert "bad.png" in refused(model, tmp_path / "bad.png", "--out", tmp_path / "made.png")
     assert not (tmp_path / "made.png").exists()

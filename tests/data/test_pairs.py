@@ -62,7 +62,7 @@ def test_forms_of_keeping_pairs(tmp_path: Path, folder: Path) -> None:
     for seed in range(4):
         save(tmp_path / "beside" / f"{seed}.png", np.concatenate([noise(seed), 255 - noise(seed)], axis=1))
         pair(tmp_path / "parts" / "train", f"{seed}.png", seed)
-        pair(tmp_path / "parts" / "val", f"{seed + 4}.png", seed + 4)
+        pair(tmp_path / "parts" / "val", f"{seed}.png", seed + 4)
         for kind, pixels in (("A", noise(seed)), ("B", 255 - noise(seed))):
             save(tmp_path / "cycle" / f"train{kind}" / f"{seed}.png", pixels)
             save(tmp_path / "cycle" / f"test{kind}" / f"{seed}.png", pixels)
@@ -71,7 +71,8 @@ def test_forms_of_keeping_pairs(tmp_path: Path, folder: Path) -> None:
     parts = Pairs(str(tmp_path / "parts"))
     assert parts.has_parts and (len(parts), parts.facts["heldout"]) == (4, 4)
     assert not Pairs(str(folder)).has_parts
-    assert len(Pairs(str(tmp_path / "cycle"))) == 4
+    cycle = Pairs(str(tmp_path / "cycle"))
+    assert (len(cycle), cycle.facts["heldout"]) == (4, 4)
 
 
 def test_two_columns_of_a_parquet(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_partners_of_other_sizes_are_named(folder: Path) -> None:
 
 
 def test_too_small_for_the_squares(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"12 of 12 pictures are smaller than the squares of 32 .* data.resolution=20"):
+    with pytest.raises(UserError, match=r"12 of 12 pictures are smaller than the squares of 32 .* data.resolution=16"):
         Pairs(str(folder), resolution=32)
 
 
@@ -133,12 +134,16 @@ def test_unpaired_rows_have_nothing_to_do_with_each_other(tmp_path: Path) -> Non
 
 
 def test_namesakes_are_true_pairs(folder: Path) -> None:
-    for name in [path.name for path in (folder / "A").iterdir()]:
-        for part in ("train", "val"):
-            for kind in "AB":
-                save(folder.parent / "both" / part / kind / name, noise(hash((part, kind)) % 99))
+    for number in range(12):
+        pair(folder.parent / "both" / "train", f"{number}.png", number)
+        pair(folder.parent / "both" / "val", f"{number}.png", number + 50)
     heldout = Unpaired(str(folder.parent / "both")).heldout()
-    assert heldout is not None and all("paired" in batch for batch in heldout.wholes())
+    assert heldout is not None and len(heldout) == 12
+    for batch in heldout.wholes():
+        assert "paired" in batch and torch.allclose(batch["source"], -batch["target"], atol=1e-6)
+    save(folder.parent / "both" / "val" / "B" / "3.png", noise(3, 30, 30))
+    heldout = Unpaired(str(folder.parent / "both")).heldout()
+    assert heldout is not None and not any("paired" in batch for batch in heldout.wholes())
 
 
 def test_depths_channels_and_sizes(tmp_path: Path) -> None:
@@ -198,3 +203,16 @@ def test_wholes_are_of_every_size(folder: Path) -> None:
     source = Degraded(str(folder / "A"), scale=2, resolution=16)
     shapes = {tuple(batch["target"].shape[-2:]) for batch in source.everything().wholes()}
     assert shapes == {(24, 20), (30, 40)}
+
+
+def test_one_picture_is_there_to_be_learnt_from(tmp_path: Path) -> None:
+    save(tmp_path / "only.png", noise(0))
+    source = Degraded(str(tmp_path / "only.png"), scale=2, resolution=16)
+    assert len(source) == 1 and source.heldout() is None
+    assert source.draw(0, 3)["target"].shape == (3, 3, 16, 16)
+
+
+def test_two_files_of_one_name_are_told(folder: Path) -> None:
+    save(folder / "A" / "3.jpg", noise(3))
+    with pytest.raises(UserError, match=r"A/3.png has the name of A/3.jpg"):
+        Pairs(str(folder))

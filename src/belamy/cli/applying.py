@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -84,23 +84,28 @@ def _planned(inputs: Sequence[str], out: str) -> list[tuple[str, str]]:
     if out == STREAM or (Path(out).suffix.lower() in PICTURES | FILMS and not Path(out).is_dir()):
         if len(files) > 1:
             raise UserError(f"{len(files)} pictures do not go into one file: --out a folder")
-        return [(files[0][0], out)]
-    if Path(out).suffix and not Path(out).is_dir():
+        pairs = [(files[0][0], out)]
+    elif Path(out).suffix and not Path(out).is_dir():
         raise UserError(f"--out {out} should be a folder, or end in one of {', '.join(sorted(PICTURES | WRITTEN))}")
-    if any(start == STREAM for start, _ in files):
+    elif any(start == STREAM for start, _ in files):
         raise UserError("a picture from stdin has no name: --out a file, or - for stdout")
-    pairs = [(start, str(Path(out) / _written(name))) for start, name in files]
-    ends = [end for _, end in pairs]
-    if twice := next((end for end in ends if ends.count(end) > 1), None):
+    else:
+        pairs = [(start, str(Path(out) / _written(name))) for start, name in files]
+    twice, most = Counter(end for _, end in pairs).most_common(1)[0]
+    if most > 1:
         raise UserError(f"two of the inputs would be written to {twice}: apply them one after the other")
-    if same := next((end for start, end in pairs if Path(end).resolve() == Path(start).resolve()), None):
-        raise UserError(f"{same} would be overwritten by its own answer: choose another --out")
+    for start, end in pairs:
+        if start != STREAM and Path(end).resolve() == Path(start).resolve():
+            raise UserError(f"{end} would be overwritten by its own answer: choose another --out")
     return pairs
 
 
 def _written(name: str) -> str:
-    """The same name, but for films of kinds that are read only."""
-    return str(Path(name).with_suffix(".mp4")) if Path(name).suffix.lower() in FILMS - WRITTEN else name
+    """The same name, but for what is of a kind that is read only."""
+    suffix = Path(name).suffix.lower()
+    if suffix in FILMS - WRITTEN:
+        return str(Path(name).with_suffix(".mp4"))
+    return name if suffix in {*WRITTEN, *raster.SUFFIXES} else str(Path(name).with_suffix(".png"))
 
 
 def _found(given: str) -> list[tuple[str, str]]:
@@ -109,16 +114,24 @@ def _found(given: str) -> list[tuple[str, str]]:
         return [(STREAM, STREAM)]
     path = Path(given)
     if path.is_dir():
-        names = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES | FILMS and file.is_file())
+        names = sorted(
+            file for file in path.rglob("*")
+            if file.suffix.lower() in PICTURES | FILMS and file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        )  # fmt: skip
         if not names:
             raise UserError(f"{given} holds no pictures and no films")
         return [(str(file), str(file.relative_to(path))) for file in names]
     if path.is_file():
         return [(given, path.name)]
     anchor = Path(path.anchor or ".")
-    if found := sorted(file for file in anchor.glob(str(path.relative_to(path.anchor))) if file.is_file()):
-        return [(str(file), file.name) for file in found]
-    raise UserError(f"there is no {given}")
+    try:
+        found = sorted(file for file in anchor.glob(str(path.relative_to(path.anchor))) if file.is_file())
+    except ValueError as error:
+        raise UserError(f"{given} is no pattern of files: {error}") from None
+    if not found:
+        raise UserError(f"there is no {given}")
+    return [(str(file), file.name) for file in found]
 
 
 def _answer_file(model: Model, start: str, end: str, wishes: Wishes, tell: Any) -> None:
@@ -134,8 +147,8 @@ def _answer_file(model: Model, start: str, end: str, wishes: Wishes, tell: Any) 
         return
     picture = raster.read(sys.stdin.buffer if start == STREAM else Path(start))
     answer = ask(picture.pixels, mask=_mask(model, picture.pixels, start, wishes), progress=tell)
-    with _target(end) as (place, suffix):
-        raster.write(replace(picture, pixels=answer), place, suffix)
+    place, suffix = (sys.stdout.buffer, ".png") if end == STREAM else (Path(end), Path(end).suffix)
+    raster.write(replace(picture, pixels=answer), place, suffix)
 
 
 def _colour(frame: NDArray[Any]) -> NDArray[np.uint8]:
@@ -143,14 +156,11 @@ def _colour(frame: NDArray[Any]) -> NDArray[np.uint8]:
     return to_pixels(recoloured(to_tensor(frame), 3), np.uint8)
 
 
-@contextmanager
-def _target(end: str) -> Iterator[tuple[Any, str]]:
-    yield (sys.stdout.buffer, ".png") if end == STREAM else (Path(end), Path(end).suffix)
-
-
-def _mask(model: Model, pixels: NDArray[Any], start: str, wishes: Wishes) -> NDArray[np.bool_] | None:
+def _mask(model: Model, pixels: NDArray[Any], start: str, wishes: Wishes) -> NDArray[Any] | None:
     """Where holes are: as --mask or --key say, or the file beside the picture; None: its alpha will tell."""
     if wishes.key is not None:
+        if wishes.mask is not None:
+            raise UserError("--mask and --key both say where holes are: give one")
         try:
             colour = ImageColor.getrgb(wishes.key)[:3]
         except ValueError:
@@ -160,12 +170,10 @@ def _mask(model: Model, pixels: NDArray[Any], start: str, wishes: Wishes) -> NDA
         return np.asarray((pixels[..., :3] == colour).all(2))
     path = wishes.mask
     if path is not None and path.is_dir():
-        path = next((path / f"{Path(start).stem}{suffix}" for suffix in PICTURES
-                     if (path / f"{Path(start).stem}{suffix}").is_file()), path / Path(start).name)  # fmt: skip
+        path = next((one for one in sorted(path.iterdir()) if one.stem == Path(start).stem), path / Path(start).name)
     if path is None and model.facts.get("task") == "inpaint" and start != STREAM:
         beside = Path(start).with_name(f"{Path(start).stem}{MASK}.png")
         path = beside if beside.is_file() else None
     if path is None:
         return None
-    shades = raster.read(path).pixels
-    return np.asarray(shades[..., : min(3, shades.shape[2])].max(2) > np.iinfo(shades.dtype).max // 2)
+    return raster.read(path).pixels

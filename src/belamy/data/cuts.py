@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import Any, Self
 
 import numpy as np
@@ -43,11 +42,14 @@ class Cuts(Source):
         self._shapes = pictures.shapes[self._views[:, 0], :2]
         if len(small := np.flatnonzero(self._shapes.min(1) < resolution)):
             name, (height, width) = pictures.names[self._views[small[0], 0]], self._shapes[small[0]]
+            least = int(self._shapes.min())
             raise UserError(
                 f"{len(small)} of {len(views)} pictures are smaller than the squares of {resolution} pixels to train"
-                f" on, such as {name} with {width}x{height}: --set data.resolution={self._shapes.min()}"
+                f" on, such as {name} with {width}x{height}: --set data.resolution={least // 8 * 8 or least}"
             )
         heldout = split(pictures.hashes[self._views[:, 0]], [_side(pictures, row) for row in self._views[:, 0]])
+        if heldout.all():  # one picture alone, or one many times over, is there to be learnt from
+            heldout[:] = False
         self._rows, self._others = np.flatnonzero(~heldout), np.flatnonzero(heldout)
         self.facts = {
             "kind": "translation", "resolution": resolution, "count": len(self._rows), "heldout": len(self._others),
@@ -86,11 +88,10 @@ class Cuts(Source):
 
     def whole(self, index: int) -> Batch:
         """Picture ``index`` as a batch of its own, or the middle of it: at most WHOLE pixels to a side."""
-        row = self._rows[index]
-        extent = [min(WHOLE, int(side)) // self.multiple * self.multiple for side in self._shapes[row]]
-        corner = [(int(side) - size) // 2 for side, size in zip(self._shapes[row], extent, strict=True)]
+        row, (height, width) = self._rows[index], self.extent(index)
+        top, left = ((self._shapes[row] - (height, width)) // 2).tolist()
         parts = [
-            self._pictures.cut(int(view), channels, *corner, *extent)[None]
+            self._pictures.cut(int(view), channels, top, left, height, width)[None]
             for view, channels in zip(self._views[row], self._channels, strict=True)
         ]
         return self.made(parts, Chance(key("plain"), [index]))
@@ -99,13 +100,23 @@ class Cuts(Source):
         """All pictures, or so many, each as ``whole`` gives it."""
         return map(self.whole, range(min(limit or len(self), len(self))))
 
+    def extent(self, index: int) -> tuple[int, int]:
+        """Height and width of picture ``index`` as ``whole`` gives it."""
+        sides = self._shapes[self._rows[index]]
+        height, width = (min(WHOLE, int(side)) // self.multiple * self.multiple for side in sides)
+        return height, width
+
     @property
-    def names(self) -> list[str]:
-        """What the pictures are called, without folders and suffixes."""
-        return [PurePath(self._pictures.names[row]).stem for row in self._views[self._rows, 0]]
+    def pictured(self) -> list[int]:
+        """The gallery's row of the first picture of each row."""
+        return [int(row) for row in self._views[self._rows, 0]]
 
     def heldout(self) -> Self | None:
-        return self._of(self._others) if len(self._others) else None
+        if not len(self._others):
+            return None
+        other = self._of(self._others)
+        other._flip = False
+        return other
 
     def everything(self) -> Self:
         """All rows, on whichever side."""
@@ -113,7 +124,7 @@ class Cuts(Source):
 
     def _of(self, rows: NDArray[np.int64]) -> Self:
         other = copy.copy(self)
-        other._rows, other._others, other._flip = rows, rows[:0], False
+        other._rows, other._others = rows, rows[:0]
         return other
 
 

@@ -24,6 +24,7 @@ from belamy.source import Source
 Direction = Literal["AtoB", "BtoA"]
 FORMS = "folders A and B (or train/A, train/B, val/A, val/B; or trainA, trainB, testA, testB)"
 PARTS = {"train": 0, "training": 0, **dict.fromkeys(HELDOUT, 1)}
+KIND = re.compile(f"({'|'.join(PARTS)})?(A|B)", re.IGNORECASE)
 
 
 def two_kinds(path: str, size: int | None, bad_limit: float) -> tuple[Gallery, dict[str, dict[str, int]]]:
@@ -46,16 +47,25 @@ def two_kinds(path: str, size: int | None, bad_limit: float) -> tuple[Gallery, d
 
 
 def _kinds(pictures: Gallery) -> tuple[dict[str, dict[str, int]], NDArray[np.int8]]:
-    """Rows of A and of B by name, and what is held out, all as the names say."""
+    """Rows of A and of B by part and name, and what is held out, all as the last folder says that is an A or a B."""
     rows: dict[str, dict[str, int]] = {"A": {}, "B": {}}
     heldout = pictures.heldout.copy()
-    pattern = re.compile(rf"(?:.*/)?(?:({'|'.join(PARTS)})(?:/(?:.*/)?)?)?(A|B)/(.+)", re.IGNORECASE)
     for row, name in enumerate(pictures.names):
-        if match := pattern.fullmatch(name):
-            part, kind, own = match.groups()
-            if part:
-                heldout[row] = PARTS[part.lower()]
-            rows[kind.upper()][f"{part or ''}/{PurePosixPath(own).with_suffix('')}"] = row
+        folders = list(PurePosixPath(name).parent.parts)
+        while folders and not (kind := KIND.fullmatch(folders[-1])):
+            folders.pop()
+        if not folders or kind is None:
+            continue
+        depth = len(folders)
+        above = (folder.lower() for folder in reversed(folders[:-1]) if folder.lower() in PARTS)
+        part = (kind[1] or "").lower() or next(above, "")
+        if part:
+            heldout[row] = PARTS[part]
+        own = str(PurePosixPath(*PurePosixPath(name).parts[depth:]).with_suffix(""))
+        mine = rows[kind[2].upper()]
+        if (key := f"{part}/{own}") in mine:
+            raise UserError(f"{name} has the name of {pictures.names[mine[key]]}: call one of them something else")
+        mine[key] = row
     return rows, heldout
 
 
@@ -114,6 +124,7 @@ class Unpaired(Source):
     ) -> None:  # fmt: skip
         pictures, rows = two_kinds(path, size, bad_limit)
         self.seed, heaps = seed, []
+        self._names = {row: name for own in rows.values() for name, row in own.items()}
         for kind, wanted in ((direction[0], channels), (direction[-1], target_channels)):
             views = [(row,) for row in rows[kind].values()]
             side = resolution or min(fitting(pictures, [(row,) for row in own.values()], 16) for own in rows.values())
@@ -136,11 +147,15 @@ class Unpaired(Source):
         return {"source": self._source.plain(indices)["image"], "target": self._target.plain(others)["image"]}
 
     def wholes(self, limit: int | None = None) -> Iterator[Batch]:
-        """Each picture of A with its namesake in B, where all of them have one; else with any of B."""
-        partners = {name: row for row, name in enumerate(self._target.names)}
-        paired = all(name in partners for name in self._source.names)
+        """Each picture of A with its namesake in B, where all of them have one of their size; else with any of B."""
+        names, others = ([self._names[row] for row in heap.pictured] for heap in (self._source, self._target))
+        partners = {name: index for index, name in enumerate(others)}
+        paired = all(
+            name in partners and self._source.extent(index) == self._target.extent(partners[name])
+            for index, name in enumerate(names)
+        )
         for index in range(min(limit or len(self), len(self))):
-            other = partners[self._source.names[index]] if paired else index % len(self._target)
+            other = partners[names[index]] if paired else index % len(self._target)
             batch = {"source": self._source.whole(index)["image"], "target": self._target.whole(other)["image"]}
             yield batch | ({"paired": batch["source"].new_ones(1)} if paired else {})
 
@@ -156,6 +171,15 @@ class Unpaired(Source):
     def everything(self) -> Unpaired:
         """All pictures, on whichever side."""
         return self._of(self._source.everything(), self._target.everything())
+
+    def whole(self, index: int) -> Batch:
+        """Picture ``index`` of A, and one of B."""
+        source, target = self._source.whole(index), self._target.whole(index % len(self._target))
+        return {"source": source["image"], "target": target["image"]}
+
+    def extent(self, index: int) -> tuple[int, int]:
+        """Height and width of picture ``index`` of A as ``wholes`` gives it."""
+        return self._source.extent(index)
 
     def _of(self, source: Photos, target: Photos) -> Unpaired:
         other = copy.copy(self)

@@ -17,7 +17,7 @@ from belamy.ops.masks import holes
 
 
 class _Own(Photos):
-    """All pictures at ``path``, in squares of ``most`` pixels to a side if they fit; what is made of them is open."""
+    """Pictures in squares of ``resolution`` pixels, or of ``most`` if they fit, as a multiple of ``multiple``."""
 
     def __init__(
         self, path: str, resolution: int | None, most: int, multiple: int, channels: int | None, size: int | None,
@@ -84,7 +84,8 @@ class Styled(_Own):
     """
 
     def __init__(
-        self, path: str, style: str | None = None, resolution: int | None = None, channels: int | None = 3, size: int | None = None,
+        self, path: str, style: str | None = None, resolution: int | None = None, channels: int | None = 3,
+        size: int | None = None,
         style_size: int | None = None, flip: bool = False, bad_limit: float = 0.05, seed: int = 0,
     ) -> None:  # fmt: skip
         if not style:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -50,18 +50,24 @@ class CUT(Duel):
         logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
         return logits.flatten()
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
-        terms = {"contrast": self.contrast * self._contrast(samples, batch["source"])}
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
+        terms = {"contrast": self.contrast * self._contrast(samples, batch["source"], rng)}
         if self.identity:
             target = batch["target"]
-            terms["identity"] = self.identity * self._contrast(self.generator(target), target)
+            terms["identity"] = self.identity * self._contrast(self.generator(target), target, rng)
         return terms
 
-    def _contrast(self, results: Tensor, sources: Tensor) -> Tensor:
+    def _contrast(self, results: Tensor, sources: Tensor, rng: Chance) -> Tensor:
+        """Cross-entropy of telling, among places drawn for each picture, which one each was made of."""
         costs = []
-        for ours, theirs in zip(*(self.generator.rows(each, self.patches) for each in (results, sources)), strict=True):
+        for head, made, was in self.generator.compared(results, sources):
+            places = rng.integers(made[0, 0].numel(), self.patches)[..., None].expand(-1, -1, made.shape[1])
+            ours, theirs = (
+                F.normalize(head(maps.flatten(2).transpose(1, 2).gather(1, places)).float(), dim=-1)
+                for maps in (made, was)
+            )
             alike = ours @ theirs.detach().transpose(1, 2) / TEMPERATURE
-            own = torch.arange(alike.shape[-1], device=alike.device).repeat(len(alike))
+            own = torch.arange(self.patches, device=alike.device).repeat(len(alike))
             costs.append(F.cross_entropy(alike.flatten(0, 1), own))
         return torch.stack(costs).mean()
 
@@ -83,11 +89,6 @@ class Compared(nn.Module):
         found: Tensor = self.network(pictures).float()
         return found
 
-    def rows(self, pictures: Tensor, count: int) -> list[Tensor]:
-        """Of each size, unit vectors [B, count, D] for as many places, spread over a picture, or for all there are."""
-        found = []
-        for head, maps in zip(self.heads, self.network.encode(pictures), strict=True):
-            flat = maps.flatten(2)
-            places = torch.linspace(0, flat.shape[2] - 1, min(count, flat.shape[2]), device=maps.device).long()
-            found.append(F.normalize(head(flat[..., places].transpose(1, 2)).float(), dim=-1))
-        return found
+    def compared(self, results: Tensor, sources: Tensor) -> Iterator[tuple[nn.Module, Tensor, Tensor]]:
+        """Of each size the small network, and the maps [B, D, h, w] of both."""
+        return zip(self.heads, self.network.encode(results), self.network.encode(sources), strict=True)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from belamy.chance import Chance
-from belamy.errors import UserError
 from belamy.game import Batch, Game, Score, Turn
 from belamy.networks.pool import Pool
 from belamy.networks.unet import Patches, UNet
@@ -25,6 +24,7 @@ class CycleGAN(Game):
     """
 
     scale = 1
+    reversible = True
     sample_key = "target"
     rowwise = False
 
@@ -40,8 +40,9 @@ class CycleGAN(Game):
         self.pools = nn.ModuleDict({
             kind: Pool(pool, (count, resolution, resolution)) for kind, count in counts.items()
         })  # fmt: skip
-        if loss not in LOSSES:
-            raise UserError(f"loss {loss!r} is unknown; there are {', '.join(LOSSES)}")
+        alone = [name for name, each in LOSSES.items() if not each.pairs]
+        if loss not in alone:
+            raise ValueError(f"loss {loss!r} should be one that looks at pictures alone: {', '.join(alone)}")
         self.loss, self.cycle = LOSSES[loss], cycle
         self.identity = identity if channels == target_channels else 0.0
         self.stride, self.radius = forth.stride, forth.radius

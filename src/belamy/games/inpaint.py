@@ -46,7 +46,7 @@ class Inpaint(Duel):
         logits: Tensor = self.discriminator(torch.cat([torch.cat(list(sets)), masks], dim=1))[0]
         return logits.flatten()
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         mask = batch["mask"].expand_as(samples)
         missed = ((samples - batch["target"]).abs() * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1)
         return {"pixels": self.pixels * missed.mean()}

@@ -45,7 +45,7 @@ class Pix2Pix(Duel):
         found: Tensor = logits.flatten()
         return found
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}
 
     def sample(self, given: Batch) -> Batch:

@@ -46,7 +46,7 @@ class Style(Duel):
         logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
         return logits.flatten()
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"content": self.content * (1 - structure(samples, batch["source"]))}
 
     def sample(self, given: Batch) -> Batch:

@@ -14,13 +14,16 @@ from belamy.duel import Duel
 from belamy.game import Batch, Score, Turn
 from belamy.networks.unet import Enlarger, Patches
 
+SLOWEST = 0.02
+"""How much of the way to the generator the faithful network goes in a step, at least."""
+
 
 class SuperRes(Duel):
     """"source" [B, ``channels``, H, W] to "target" [B, ``channels``, H * ``scale``, W * ``scale``], all in [-1, 1].
 
     Over the first ``warmup`` examples, by default half of all, the generator learns to be near the target pixel by
-    pixel; what it is then stays as the player ``faithful``. Then the discriminator's ``adversarial`` word counts as
-    well, beside that of the ``pixels``. ``width`` and ``blocks`` are those of the generator.
+    pixel; what it is then, averaged, stays as the player ``faithful``. From then on the discriminator has a say, too;
+    ``pixels`` weighs the mean absolute difference against it. ``width`` and ``blocks`` are those of the generator.
     """
 
     shipped = ("generator", "faithful")
@@ -47,12 +50,13 @@ class SuperRes(Duel):
         super().advance(examples)
         self.sharpening = examples >= self.warmup
         if not self.sharpening:
-            self._keep_faithful()
+            self._follow(max(SLOWEST, 500 / (500 + examples)))
 
     @torch.no_grad()
-    def _keep_faithful(self) -> None:
+    def _follow(self, share: float) -> None:
+        """Moves the faithful network so much of the way to the generator: once a step it is a moving average."""
         for own, live in zip(self.faithful.parameters(), self.generator.parameters(), strict=True):
-            own.copy_(live)
+            own.lerp_(live, share)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         pictures: Tensor = self.generator(batch["source"])
@@ -63,12 +67,12 @@ class SuperRes(Duel):
         logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
         return logits.flatten()
 
-    def aims(self, samples: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}
 
     def pixel_loss(self, batch: Batch, rng: Chance) -> Score:
         """The mean absolute difference, which decides alone before ``warmup``."""
-        return Score(self.aims(self.imagine(batch, rng), batch))
+        return Score(self.aims(self.imagine(batch, rng), batch, rng))
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["source"])}

@@ -112,7 +112,7 @@ def perceptual(features: Features, output: Tensor, target: Tensor) -> Tensor:
         raise ValueError(f"a perceptual distance is of grey or RGB pictures, not of {output.shape[1]} channels")
     pairs = zip(_maps(features, output), _maps(features, target), strict=True)
     distances = [(x - y).square().sum(1).mean((1, 2)) for x, y in pairs]
-    return torch.stack(distances).sum(0)
+    return torch.stack(distances).sum(0).to(output.device)
 
 
 def _maps(features: Features, images: Tensor) -> list[Tensor]:
@@ -124,7 +124,7 @@ def _maps(features: Features, images: Tensor) -> list[Tensor]:
         for depth, block in enumerate(blocks.children()) if depth in DEPTHS
     ]  # fmt: skip
     try:
-        features.function(without_alpha(images))
+        features.function(without_alpha(images.to(features.device)))
     finally:
         for hook in hooks:
             hook.remove()
