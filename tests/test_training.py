@@ -356,20 +356,14 @@ def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | None], **entry:
     shown: list[dict[str, torch.Tensor]] = []
     left = iter(values)
 
-    def evaluate(generate: Any, heldout: Any, train: Any, **options: Any) -> dict[str, Any]:
+    def compared(model: Model, heldout: Any, train: Any, **options: Any) -> dict[str, Any]:
+        shown.append({name: value.clone() for name, value in model.game.generator.state_dict().items()})
         metrics = options.get("metrics", ["kid"])
         value = next(left) if train is None else 1.0
         found = {name: {"value": value, "floor": 0.0, "trivial": None, "features": "x", **entry} for name in metrics}
         return {"metrics": found, "n": 2, "heldout": 2, "features": "x", "seconds": 0.0, "notes": []}
 
-    monkeypatch.setattr(training, "evaluate", evaluate)
-    real = training.generator
-
-    def generator(model: Model, seed: int = 0) -> Any:
-        shown.append({name: value.clone() for name, value in model.game.generator.state_dict().items()})
-        return real(model, seed)
-
-    monkeypatch.setattr(training, "generator", generator)
+    monkeypatch.setattr(training, "compared", compared)
     return shown
 
 
