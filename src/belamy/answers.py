@@ -181,17 +181,20 @@ def _paired(heldout: Translating, train: Translating | None) -> dict[str, Answer
         found["identity"] = lambda batch: batch["source"]
     if train is None:
         return found
-    keys, total = [], torch.zeros(())
-    for batch in train.wholes(NEIGHBOURS):
-        keys.append(_small(batch["source"]))
-        total = total + F.interpolate(batch["target"], (MEAN, MEAN), mode="area")
-    mean, known = total / len(keys), torch.cat(keys)
+    targets = [F.interpolate(batch["target"], (MEAN, MEAN), mode="area") for batch in train.wholes(NEIGHBOURS)]
+    mean = torch.cat(targets).mean(0, keepdim=True)
+    return found | {"nearest_neighbour": _nearest(train, "source"), "mean": lambda batch: _as_large(mean, batch)}
 
-    def neighbour(batch: Batch) -> Tensor:
-        nearest_row = int(torch.cdist(_small(batch["source"]), known).argmin())
-        return _as_large(train.whole(nearest_row)["target"], batch)
 
-    return found | {"nearest_neighbour": neighbour, "mean": lambda batch: _as_large(mean, batch)}
+def _nearest(train: Translating, by: str) -> Answer:
+    """The target of the training row whose picture ``by`` that name is nearest to the source."""
+    known = torch.cat([_small(batch[by]) for batch in train.wholes(NEIGHBOURS)])
+
+    def answer(batch: Batch) -> Tensor:
+        row = int(torch.cdist(_small(batch["source"]), known).argmin())
+        return _as_large(train.whole(row)["target"], batch)
+
+    return answer
 
 
 def _as_large(images: Tensor, batch: Batch) -> Tensor:
@@ -210,15 +213,11 @@ def _unpaired(heldout: Translating, train: Translating | None) -> dict[str, Answ
     found: dict[str, Answer] = {"identity": lambda batch: batch["source"]}
     if train is None:
         return found
-    known, few = torch.cat([_small(batch["target"]) for batch in train.wholes(NEIGHBOURS)]), train.take(FEW)["target"]
-
-    def neighbour(batch: Batch) -> Tensor:
-        nearest_row = int(torch.cdist(_small(batch["source"]), known).argmin())
-        return _as_large(train.whole(nearest_row)["target"], batch)
-
+    few = train.take(FEW)["target"]
     return found | {
-        "nearest_neighbour": neighbour, "colour_transfer": lambda batch: match_histograms(batch["source"], few),
-    }  # fmt: skip
+        "nearest_neighbour": _nearest(train, "target"),
+        "colour_transfer": lambda batch: match_histograms(batch["source"], few),
+    }
 
 
 def _superres(heldout: Translating, train: Translating | None) -> dict[str, Answer]:

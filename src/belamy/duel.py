@@ -85,8 +85,12 @@ class Duel(Game):
         raise TypeError(f"{type(self).__name__} must say how to imagine(batch, rng)")
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Logits [len(sets) * B] of several sets of samples [B, ...], each under the conditions of ``batch``."""
-        raise TypeError(f"{type(self).__name__} must say how to judge(sets, batch, rng)")
+        """Logits [len(sets) * B], or [len(sets) * B, P] of patches, of several sets of samples [B, ...].
+
+        Each set is judged under the conditions of ``batch``. By default there are none, and all sets go in one pass.
+        """
+        logits: Tensor = self.get_submodule("discriminator")(torch.cat(list(sets)))
+        return logits
 
     def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """What ``judge`` says, and other terms of the same pass, which both players minimise: here none."""

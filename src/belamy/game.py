@@ -74,6 +74,11 @@ class Game(nn.Module):
     pack: int = 1
     """How many rows in a row a loss looks at together: each process, and each micro-batch, plays whole packs."""
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers pictures with pictures."""
+        return self.scale is not None
+
     def prepare(self) -> None:
         """Called once before training, with the whole game built. Raises UserError for what cannot work."""
 

@@ -153,7 +153,7 @@ class Model:
 
     @torch.inference_mode()
     def _given(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
-        if self.game.scale is not None:
+        if self.game.answers:
             raise UserError("this model answers pictures with pictures: belamy apply MODEL PICTURE --out FILE")
         given = self.game.prior(len(latent), latent) | conditions
         return given if truncation is None else self.game.truncate(given, truncation)

@@ -59,7 +59,7 @@ class Plan:
     def engine(self) -> Engine:
         keep_memory()
         game, side = self.game(), self.source.facts.get("resolution", 0)
-        if game.scale is not None and side % game.stride:
+        if game.answers and side % game.stride:
             near = side // game.stride * game.stride or game.stride
             raise UserError(f"data.resolution {side} does not divide by {game.stride}, as the network asks: try {near}")
         return Engine(game, self.source, self.recipe, self.device, self.precision)

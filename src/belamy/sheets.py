@@ -26,7 +26,7 @@ def sheet(model: Model, source: Source, seed: int = 0, columns: int = 10) -> Ima
 
     Points in the plane. Of what answers pictures: what it was given of ``source``, its answers, and the true ones.
     """
-    if model.game.scale is not None:
+    if model.game.answers:
         return _answers(model, source.heldout() or source, columns)
     if model.codec.key == "points":
         return model.sample(POINTS, seed=seed).grid()
@@ -68,7 +68,7 @@ def _by_attributes(model: Model, seed: int, columns: int) -> Image.Image:
 def show_finished(run: Run, model: Model, source: Source, report: dict[str, Any] | None) -> None:
     """The pictures of the report: generated beside real, and samples beside their nearest training pictures."""
     sheet(model, source).save(run.samples / "generated.png")
-    if model.game.scale is not None:
+    if model.game.answers:
         return
     if model.codec.key == "points":
         scatter(model.codec.decode(source.take(POINTS)["points"])).save(run.samples / "real.png")

@@ -146,7 +146,7 @@ class Training:
         self.keep_every = self.recipe.checkpoints.every or max(1, min(total // 20, 50_000))
         times = self.recipe.judging.times
         self.judge_every = max(1, total // times) if times else total
-        looks = self.recipe.watching.times if self.engine.game.scale is None else 0  # its signs are those of samples
+        looks = self.recipe.watching.times if not self.engine.game.answers else 0  # its signs are those of samples
         self.watch_every = max(1, total // looks) if looks else total + 1
         self.watchdog, self.stopped = Watchdog(), False
         self._probe: Probe | None = None

@@ -59,7 +59,7 @@ def write_answers(source: str, inputs: Sequence[str], out: str, wishes: Wishes, 
     """Writes the model's answer to each input; returns how many there were."""
     pairs = _planned(inputs, out)
     model = load(source, str(choose_device(device)))
-    if model.game.scale is None:
+    if not model.game.answers:
         raise UserError("this model makes pictures from nothing: belamy sample")
     if model.facts.get("task") == "inpaint":
         pairs = [(start, end) for start, end in pairs if start == STREAM or not Path(start).stem.endswith(MASK)]
@@ -138,8 +138,6 @@ def _answer_file(model: Model, start: str, end: str, wishes: Wishes, tell: Any) 
     ask = partial(
         model.apply, strength=wishes.strength, denoise=wishes.denoise, backwards=wishes.backwards, tile=wishes.tile
     )
-    if end != STREAM:
-        Path(end).parent.mkdir(parents=True, exist_ok=True)
     if Path(start).suffix.lower() in FILMS:
         if wishes.mask is not None or wishes.key is not None:
             raise UserError("a film has no mask")

@@ -53,8 +53,7 @@ class Cuts(Source):
         self._rows, self._others = np.flatnonzero(~heldout), np.flatnonzero(heldout)
         self.facts = {
             "kind": "translation", "resolution": resolution, "count": len(self._rows), "heldout": len(self._others),
-            "bits": int(pictures.depths[self._views].max()), "fingerprint": fingerprint(pictures.hashes[self._views]),
-            **facts,
+            "fingerprint": fingerprint(pictures.hashes[self._views]), **facts,
         }  # fmt: skip
         self.has_parts = bool((pictures.heldout[self._views[:, 0]] >= 0).all())
 

@@ -45,11 +45,6 @@ class CUT(Duel):
         pictures: Tensor = self.generator(batch["source"])
         return pictures
 
-    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Patch by patch."""
-        logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
-        return logits.flatten()
-
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         terms = {"contrast": self.contrast * self._contrast(samples, batch["source"], rng)}
         if self.identity:

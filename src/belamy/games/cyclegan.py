@@ -56,7 +56,7 @@ class CycleGAN(Game):
         return found
 
     def _logits(self, kind: str, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator[kind](pictures)[0].flatten()
+        logits: Tensor = self.discriminator[kind](pictures)
         return logits
 
     def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:

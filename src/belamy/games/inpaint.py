@@ -36,15 +36,17 @@ class Inpaint(Duel):
         self.stride, self.radius, self.pixels = self.generator.stride, self.generator.radius, pixels
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        source, mask = batch["source"], batch["mask"]
+        return self._filled(batch)
+
+    def _filled(self, given: Batch) -> Tensor:
+        source, mask = given["source"], given["mask"]
         added: Tensor = self.generator(torch.cat([source, mask], dim=1)).float()
         return source + mask * added
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Patch by patch, and all sets in one pass."""
+        """Beside their masks, and all sets in one pass."""
         masks = batch["mask"].repeat(len(sets), 1, 1, 1)
-        logits: Tensor = self.discriminator(torch.cat([torch.cat(list(sets)), masks], dim=1))[0]
-        return logits.flatten()
+        return super().judge([torch.cat([torch.cat(list(sets)), masks], dim=1)], batch, rng)
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         mask = batch["mask"].expand_as(samples)
@@ -52,4 +54,4 @@ class Inpaint(Duel):
         return {"pixels": self.pixels * missed.mean()}
 
     def sample(self, given: Batch) -> Batch:
-        return {"image": self.imagine(given, Chance(0, []))}
+        return {"image": self._filled(given)}

@@ -39,11 +39,9 @@ class Pix2Pix(Duel):
         return pictures
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Patch by patch, and all sets in one pass."""
+        """Beside their sources, and all sets in one pass."""
         sources = batch["source"].repeat(len(sets), 1, 1, 1)
-        logits, _ = self.discriminator(torch.cat([sources, torch.cat(list(sets))], dim=1))
-        found: Tensor = logits.flatten()
-        return found
+        return super().judge([torch.cat([sources, torch.cat(list(sets))], dim=1)], batch, rng)
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}

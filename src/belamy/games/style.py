@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -40,11 +39,6 @@ class Style(Duel):
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         pictures: Tensor = batch["source"] + self.generator(batch["source"]).float()
         return pictures
-
-    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Patch by patch."""
-        logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
-        return logits.flatten()
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"content": self.content * (1 - structure(samples, batch["source"]))}

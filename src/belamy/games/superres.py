@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -61,11 +60,6 @@ class SuperRes(Duel):
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         pictures: Tensor = self.generator(batch["source"])
         return pictures
-
-    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Patch by patch."""
-        logits: Tensor = self.discriminator(torch.cat(list(sets)))[0]
-        return logits.flatten()
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}

@@ -97,9 +97,9 @@ class Enlarger(nn.Module):
 
 
 class Patches(nn.Module):
-    """Pictures [B, ``channels``, H, W] to logits [B, 1, h, w] of patches (Isola et al., 2017), and the maps before.
+    """Pictures [B, ``channels``, H, W] to logits [B, h * w] of patches (Isola et al., 2017).
 
-    ``widths`` are the channels from half size downwards.
+    ``widths`` are the channels from half size downwards, and h and w the sides of the smallest maps.
     """
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
@@ -110,9 +110,9 @@ class Patches(nn.Module):
         )
         self.last = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)  # most losses look at differences alone
 
-    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-        maps, seen = images, []
+    def forward(self, images: Tensor) -> Tensor:
+        maps = images
         for layer in self.layers:
             maps = F.leaky_relu(layer(maps), LEAK)
-            seen.append(maps)
-        return self.last(maps).float(), seen
+        logits: Tensor = self.last(maps).flatten(1).float()
+        return logits
