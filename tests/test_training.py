@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from belamy import planning, training
+from belamy import critic, planning
 from belamy import recipe as recipes
 from belamy.engine import Engine
 from belamy.errors import UserError
@@ -363,7 +363,7 @@ def judged(monkeypatch: pytest.MonkeyPatch, values: list[float | None], **entry:
         found = {name: {"value": value, "floor": 0.0, "trivial": None, "features": "x", **entry} for name in metrics}
         return {"metrics": found, "n": 2, "heldout": 2, "features": "x", "seconds": 0.0, "notes": []}
 
-    monkeypatch.setattr(training, "compared", compared)
+    monkeypatch.setattr(critic, "compared", compared)
     return shown
 
 

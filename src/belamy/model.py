@@ -14,6 +14,7 @@ from PIL import Image
 
 from belamy.chance import Chance, key
 from belamy.codec import codec
+from belamy.data.decode import full_mode
 from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
@@ -265,8 +266,7 @@ def _pixels(image: Image.Image | NDArray[Any]) -> NDArray[Any]:
     """[H, W, C] of a Pillow image, without palette and of 8 bits, or 16 where it is grey; of an array as it is."""
     if isinstance(image, Image.Image):
         if not image.mode.startswith("I;16"):
-            colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-            image = image.convert(colours + "A" * image.has_transparency_data)
+            image = image.convert(full_mode(image))
         image = np.asarray(image)
     return image[..., None] if image.ndim == 2 else image
 

@@ -16,18 +16,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from belamy.answers import alarms
-from belamy.data.pairs import Unpaired
+from belamy.critic import Critic
 from belamy.engine import DivergedError, Step
 from belamy.errors import UserError
 from belamy.hardware import machine, memory_mb
-from belamy.judge import compared
 from belamy.model import Model
-from belamy.planning import LOWER_IS_BETTER, Plan, compose, plan
+from belamy.planning import Plan, compose, plan
 from belamy.recipe import Recipe
-from belamy.report import model_card, read_log, write_report
+from belamy.report import write_report
 from belamy.run import Run
-from belamy.sheets import sheet, show_finished
 from belamy.source import Source
 from belamy.storage import digest_of, write_json
 from belamy.trackers import Tracker, known, start
@@ -134,7 +131,7 @@ class Training:
 
     def __init__(self, run: Run, settled: Plan, display: Display, report_to: str) -> None:
         self.run, self.plan, self.recipe, self.display = run, settled, settled.recipe, display
-        self.engine = settled.engine()
+        self.engine, self.critic = settled.engine(), Critic(run, settled, display.say)
         self.leads = self.engine.rank == 0
         self.best: dict[str, Any] | None = None
         self.seconds, self.rollbacks, self.signal = 0.0, 0, 0
@@ -384,8 +381,8 @@ class Training:
             return
         with self._spending("metrics"):
             self._show()
-            value, numbers = self._measured()
-            for alarm in self._alarms():
+            value, numbers = self.critic.measured(self._model())
+            for alarm in self.critic.alarms(self._model()):
                 self._note("watchdog", alarm)
             better = value is None or self.best is None or value < self.best["value"]
             if numbers:
@@ -395,57 +392,20 @@ class Training:
                     track(numbers, self.examples)
             if better:
                 self.best = {"value": value if value is not None else math.inf, "examples": self.examples}
-                self.run.ship(self._model(), self._card(None))
-
-    def _measured(self) -> tuple[float | None, dict[str, float]]:
-        plan, heldout = self.recipe.judging, self.plan.source.heldout()
-        if plan.metric == "none" or heldout is None:
-            return None, {}
-        found = compared(
-            self._model(), heldout, None, n=plan.samples, metrics=[plan.metric], features=plan.features, seed=1,
-            cache=self.run.path / "cache", trivial=False,
-        )["metrics"].get(plan.metric, {"value": None})  # fmt: skip
-        if found["value"] is None:
-            self.display.say(f"no {plan.metric}: {found.get('reason', 'it cannot be measured on this data')}")
-            return None, {}
-        numbers = {plan.metric: found["value"]}
-        if "stderr" in found:
-            numbers[f"{plan.metric}_stderr"] = found["stderr"]
-        return found["value"] if plan.metric in LOWER_IS_BETTER else -found["value"], numbers
-
-    def _alarms(self) -> list[str]:
-        heldout = self.plan.source.heldout()
-        return alarms(self._model(), heldout) if isinstance(heldout, Unpaired) else []
+                self.critic.ship(self._model())
 
     def _show(self) -> None:
-        """Saves a grid of the same latents as ever."""
         if self.leads:
-            name = f"{self.examples:012d}.png"
-            sheet(self._model(), self.plan.source).save(self.run.samples / name)
-            self._log("samples", file=f"samples/{name}")
+            self._log("samples", file=self.critic.show(self._model(), self.examples))
 
     def _finish(self) -> None:
         if not self.leads:
             return
         self.display.say("judging the best checkpoint on held-out data")
-        heldout = self.plan.source.heldout()
-        model = Model.from_pretrained(self.run.model, self.plan.device)
-        report = None
-        if heldout is not None and self.recipe.judging.metric != "none":
-            report = compared(
-                model, heldout, self.plan.source, features=self.recipe.judging.features, cache=self.run.path / "cache"
-            )
-            write_json(self.run.path / "evaluation.json", report)
-        show_finished(self.run, model, self.plan.source, report)
+        model, report = self.critic.verdict()
         self._log("end", seconds=round(time.perf_counter() - self._began, 3))
-        self.run.ship(model, self._card(report))
+        self.critic.ship(model, report)
         write_report(self.run.path)
-
-    def _card(self, report: dict[str, Any] | None) -> str:
-        summary = read_log(self.run.path / "log.jsonl").summary()
-        return model_card(
-            self.recipe.model_dump(mode="json"), self.plan.source.facts, report, summary, self.run.path.resolve().name
-        )
 
     def _note(self, event: str, message: str) -> None:
         self._log(event, message=message)

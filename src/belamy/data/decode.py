@@ -57,19 +57,25 @@ def decoded(opener: Opener) -> Image.Image:
             full = image.convert("RGBA")
             if full.getchannel("A").getextrema() != (255, 255):
                 return full
-            image = image.convert("RGB") if image.mode == "P" else full.convert(_opaque(image.mode))
-        return image.convert(_opaque(image.mode))
+            image = image.convert("RGB") if image.mode == "P" else full.convert(opaque_mode(image.mode))
+        return image.convert(opaque_mode(image.mode))
 
 
-def _opaque(mode: str) -> str:
+def opaque_mode(mode: str) -> str:
+    """Pillow's mode of 8 bits a channel, without alpha, that holds a picture of any ``mode``: L or RGB."""
     return "L" if mode in ("1", "L", "LA", "La") else "RGB"
+
+
+def full_mode(image: Image.Image) -> str:
+    """The mode of 8 bits a channel, without palette, that holds all of a picture: L, LA, RGB or RGBA."""
+    return opaque_mode(image.mode) + "A" * image.has_transparency_data
 
 
 def glance(opener: Opener) -> tuple[int, int, str]:
     """Width, height and kind (see ``KINDS``), from the header alone unless there may be transparency."""
     with opened(opener) as image:
         if not image.has_transparency_data:
-            return image.width, image.height, KINDS["L" if image.mode[0] == "I" else _opaque(image.mode)]
+            return image.width, image.height, KINDS["L" if image.mode[0] == "I" else opaque_mode(image.mode)]
         size = image.size
     return *size, KINDS[decoded(opener).mode]
 

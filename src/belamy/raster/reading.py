@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.ExifTags import Base as Tag
 
-from belamy.data.decode import FORMATS
+from belamy.data.decode import FORMATS, full_mode
 from belamy.data.shelf import PictureError
 from belamy.errors import UserError
 from belamy.raster.picture import Array, Raster, upright
@@ -111,7 +111,7 @@ def _decoded(image: ImageFile.ImageFile, file: BinaryIO) -> Raster:
     elif image.mode[0] in "IF":
         pixels = np.array(image)
     else:
-        pixels = np.array(image.convert(_full(image)))
+        pixels = np.array(image.convert(full_mode(image)))
     _whole_numbers(pixels.dtype)
     pixels = pixels.reshape(*pixels.shape[:2], -1).astype(pixels.dtype.newbyteorder("="), copy=False)
     key = image.info.get("transparency")
@@ -122,12 +122,6 @@ def _decoded(image: ImageFile.ImageFile, file: BinaryIO) -> Raster:
     if form != "TIFF":  # which Pillow turns by itself
         raster.pixels = upright(pixels, raster.orientation)
     return raster
-
-
-def _full(image: Image.Image) -> str:
-    """The mode of 8 bits a channel, without palette, that holds all of a picture."""
-    colours = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    return colours + "A" * image.has_transparency_data
 
 
 def _deep(file: BinaryIO, raws: list[str]) -> NDArray[np.uint16]:
