@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+import text2image
+import translation
 from belamy.hardware import choose_precision
 from common import ROOT, records, say
 from stability import studies
 from tables import write
-from translation import TRIALS
 
 HERE = Path(__file__).parent
 
@@ -56,7 +57,8 @@ def jobs() -> list[Job]:
         Job(trial.study, trial.name, 0, shlex.join(["stability.py", "--study", trial.study, "--trial", trial.name]), 5)
         for trial in studies()
     ]
-    found += [Job("translation", name, 0, f"translation.py --trial {name}", 12) for name in TRIALS]
+    found += [Job("translation", name, 0, f"translation.py --trial {name}", 12) for name in translation.TRIALS]
+    found += [Job("text2image", name, 0, f"text2image.py --trial {name}", 20) for name in text2image.TRIALS]
     return list({(job.name, job.variant, job.seed): job for job in reversed(found)}.values())[::-1]
 
 

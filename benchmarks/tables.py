@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from common import RESULTS, ROOT, Record, records
@@ -33,6 +33,15 @@ GOALS: dict[str, tuple[tuple[str, str, float], ...]] = {
     "texture": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
     "painting": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
 }
+SAYINGS: dict[str, dict[str, Callable[[dict[str, float]], bool]]] = {
+    "shapes": {
+        "attributes_all": lambda found: found["unseen"] >= 0.9 and found["seen"] >= 0.95,
+        "attributes_paraphrased": lambda found: found["value"] >= 0.85,
+    },
+    "relations": {"attributes_all": lambda found: found["unseen"] >= 0.7},
+    "openmoji": {"retrieval_r10": lambda found: found["value"] >= max(5 * found["chance"], found["nearest_caption"])},
+    "stamps": {"retrieval_r10": lambda found: found["value"] >= max(5 * found["chance"], found["nearest_caption"])},
+}
 TITLE = """# Figures
 
 Written by `make bench` from `benchmarks/results/*.json`; below each table is what measures it again. Several seeds are
@@ -43,7 +52,7 @@ they can be compared with each other, but not with published ones.
 
 def write() -> None:
     """Replaces RESULTS.md."""
-    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation()]
+    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *text2image()]
     sections += [*throughput(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
@@ -74,7 +83,7 @@ def commands(found: Iterable[Record]) -> str:
 
 def machines() -> list[str]:
     found: dict[str, list[str]] = {}
-    for name in ("digits", "images", "modes", *STUDIES, "translation", "throughput", "resume"):
+    for name in ("digits", "images", "modes", *STUDIES, "translation", "text2image", "throughput", "resume"):
         for one in records(name):
             about, device = one["machine"], one["machine"].get("device", "cpu")
             place = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}" + f", {device}" * (
@@ -222,6 +231,25 @@ def translation() -> list[str]:
     head = ["task", "metric", "ours, then the others", "seconds in all", "target"]
     again = "    .venv/bin/python benchmarks/translation.py --trial TASK\n"
     return [f"## Pictures from pictures\n\n{about}\n", table(head, rows), again]
+
+
+def text2image() -> list[str]:
+    rows = []
+    for one in records("text2image"):
+        goals = SAYINGS.get(one["variant"], {})
+        for metric, figures in one.items():
+            if isinstance(figures, dict) and "value" in figures:
+                beside = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in figures.items())
+                told = verdict(goals[metric](figures)) if metric in goals else ""
+                rows.append([one["variant"], metric, beside, f"{one['train_seconds']:.0f}", told])
+        rows.append([one["variant"], "milliseconds a picture, one core", f"{one['milliseconds']:.3g}", "",
+                     verdict(one["milliseconds"] <= 5)])  # fmt: skip
+    if not rows:
+        return []
+    about = "On held-out captions: floor is what real pictures have, nearest caption a training picture."
+    head = ["task", "metric", "ours, then the others", "seconds in all", "target"]
+    again = "    .venv/bin/python benchmarks/text2image.py --trial TASK\n"
+    return [f"## Pictures from sentences\n\n{about}\n", table(head, rows), again]
 
 
 def reached(figures: dict[str, float], baseline: str, amount: float) -> bool:

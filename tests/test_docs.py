@@ -21,9 +21,11 @@ from typer.testing import CliRunner
 import belamy
 from belamy import recipe as recipes
 from belamy.cli.main import app
+from belamy.data.captioned import CaptionedImages
 from belamy.data.images import Images
 from belamy.data.pairs import Pairs, Unpaired
 from belamy.data.photos import Degraded, Holed, Styled
+from belamy.data.shapes import Shapes
 from belamy.data.stacked import Stacked
 from belamy.duel import Duel
 from belamy.games.cgan import CGAN
@@ -39,6 +41,7 @@ from belamy.games.r3gan import R3GAN
 from belamy.games.style import Style
 from belamy.games.stylegan import StyleGAN
 from belamy.games.superres import SuperRes
+from belamy.games.text2image import Text2Image
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import PENALTIES
 
@@ -127,6 +130,8 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The game of `stylegan`", StyleGAN),
     ("The game of `pix2pix`", Pix2Pix), ("The data of `pix2pix`", Pairs), ("The data of `pix2pix`", Unpaired),
     ("The game of `cyclegan`", CycleGAN), ("The game of `cut`", CUT),
+    ("The game of `text2image`", Text2Image), ("The data of `text2image`", CaptionedImages),
+    ("The data of `text2image-shapes`", Shapes),
     ("The game of `superres`", SuperRes), ("The data of `superres`", Degraded),
     ("The game of `inpaint`", Inpaint), ("The data of `inpaint`", Holed),
     ("The game of `style`", Style), ("The data of `style`", Styled),

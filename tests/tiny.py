@@ -17,6 +17,7 @@ from belamy import recipe as recipes
 from belamy.engine import Engine
 from belamy.planning import plan
 from belamy.recipe import Recipe
+from belamy.scenes.grammar import PALETTE, PLACES, RELATIONS, SHAPES, SIZES
 
 processes = multiprocessing.get_context("forkserver")
 """Starts processes quickly: its server has imported torch already, and has no threads that a fork would tear."""
@@ -64,17 +65,46 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
         small["data.path"] = str(_pairs(pictures) if recipes.accepts(shipped.data, "direction") else pictures)
+    if recipes.accepts(shipped.data, "encoder"):
+        small["data.encoder"] = str(word_vectors(pictures.parent / "words.txt"))
+        small |= {"data.path": str(_captioned(pictures))} if from_path else {"data.count": 48}
+        small |= {"game.code": 8, "data.words": 6}
     if recipes.accepts(shipped.data, "style"):
         small["data.style"] = str(pictures / "cat" / "0.png")
     # What grows has reached all its parameters by the fourth step.
     growing = {"fade": 16, "stay": 0}
-    widths = {"widths": [8] * (3 if from_path else 2), "generator_widths": [8, 8], "width": 4}
+    levels = 3 if from_path or "shapes" in shipped.data["use"] else 2
+    widths = {"widths": [8] * levels, "generator_widths": [8, 8], "width": 4}
     answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
     others = {"warmup": 16, "pool": 12} if answering else {"latent": 8}
     for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(base, {**small, **options, "name": name, **settings})
+
+
+def word_vectors(path: Path, width: int = 12) -> Path:
+    """A file of vectors for the words that captions of shapes are made of, and for some others."""
+    if not path.exists():
+        words = ["a", "an", "the", "cat", "dog", "on", "at", "to", "in", "of", "background", "corner", "there", "is",
+                 "picture", "big", "little", "upper", "lower", "below", "under", "over", "middle", *PALETTE, *SHAPES,
+                 *SIZES, *(word for name in (*PLACES, *RELATIONS) for word in name.split())]  # fmt: skip
+        rows = np.random.default_rng(0).standard_normal((len(words), width))
+        lines = (f"{word} {' '.join(f'{value:.4f}' for value in row)}" for word, row in zip(words, rows, strict=True))
+        path.write_text("\n".join(lines))
+    return path
+
+
+def _captioned(pictures: Path) -> Path:
+    """The same pictures with captions of their own, in a folder beside them."""
+    root = pictures.parent / "captioned"
+    if not root.exists():
+        root.mkdir()
+        for number, file in enumerate(sorted(pictures.glob("*/*.png"))):
+            (root / f"{number}.png").symlink_to(file)
+            said = f"a {list(PALETTE)[number % 8]} {file.parent.name} at the {PLACES[number // 8]}"
+            (root / f"{number}.txt").write_text(said)
+    return root
 
 
 def _pairs(pictures: Path) -> Path:

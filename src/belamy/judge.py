@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from belamy import answers
+from belamy import answers, prompted
+from belamy.data.captions import Captioned
 from belamy.data.cuts import Cuts
 from belamy.data.pairs import Unpaired
 from belamy.edits.smoothness import path_length
@@ -83,6 +84,11 @@ def compared(
     if isinstance(heldout, Cuts | Unpaired):
         assert train is None or isinstance(train, Cuts | Unpaired)
         return answers.evaluate(model, heldout, train, n=n, metrics=metrics, features=features, trivial=trivial)
+    if isinstance(heldout, Captioned):
+        assert train is None or isinstance(train, Captioned)
+        return prompted.evaluate(
+            model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache, trivial=trivial
+        )
     return compare(
         generator(model, seed), heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache,
         trivial=trivial, device=model.device,
@@ -127,6 +133,13 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
         return {**run.recipe.data, **mine, "path": path, "resolution": None, "flip": False}
     if facts.get("kind") == "stacked":
         return {"use": "belamy.data.stacked:Stacked", "path": path}
+    if facts.get("kind") == "captions" and not facts.get("scenes"):
+        text = facts["text"]
+        return {
+            "use": "belamy.data.captioned:CaptionedImages", "path": path, "resolution": facts["resolution"],
+            "channels": facts["channels"], "resize": facts["resize"], "encoder": text["encoder"],
+            "words": text["words"],
+        }  # fmt: skip
     if facts.get("kind", "images") != "images":
         raise UserError(f"{path}: a model of {facts['kind']} is judged against its own data; leave --data out")
     return {
@@ -141,10 +154,11 @@ def _unseen(path: str, model: Model, run: Run | None) -> Source | None:
 
     Of stacked digits it is those that are held out, since the others train what judges them.
     """
+    from belamy.data.captioned import CaptionedImages
     from belamy.data.images import Images
 
     source = build(_spec(path, model, run), Source)  # type: ignore[type-abstract]
-    if not isinstance(source, Images | Cuts | Unpaired):
+    if not isinstance(source, Images | Cuts | Unpaired | CaptionedImages):
         return source.heldout()
     mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
     if mine or source.has_parts:

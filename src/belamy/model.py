@@ -20,6 +20,7 @@ from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
+from belamy.text.prompts import Prompt, conditions
 from belamy.translation import Progress, Tile, marked, translate
 from belamy.version import __version__
 
@@ -88,7 +89,7 @@ class Model:
     def batches(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
         truncation: float | None = None, start: int = 0, seeds: Sequence[int] | None = None,
-        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None, prompt: Prompt | None = None,
     ) -> Iterator[Batch]:
         """The samples ``start`` to ``start + n - 1`` of ``seed`` (or one for each of ``seeds``), a chunk at a time.
 
@@ -108,13 +109,13 @@ class Model:
                     Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
                 )
             wanted = (asked and [asked[row - start] for row in padded] for asked in (kinds, traits))
-            batch = self.make(self._given(latent, self.codec.conditions(chance, *wanted), truncation))
+            batch = self.make(self._given(latent, self.codec.conditions(chance, *wanted), truncation, prompt))
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
     def given(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
         truncation: float | None = None, start: int = 0,
-        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        attributes: Sequence[str] | Sequence[Sequence[str]] | None = None, prompt: Prompt | None = None,
     ) -> Batch:
         """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from, to be edited before ``make``.
 
@@ -122,8 +123,8 @@ class Model:
         """  # fmt: skip
         rows = range(start, start + n)
         latent, chance = (Chance(key(what, seed), rows, self.device) for what in ("sample", "class"))
-        conditions = self.codec.conditions(chance, *_asked(n, classes, attributes))
-        given = self._given(latent, conditions, truncation)
+        asked = self.codec.conditions(chance, *_asked(n, classes, attributes))
+        given = self._given(latent, asked, truncation, prompt)
         with torch.inference_mode():
             styles = self.game.styles(given)
         if styles is None:
@@ -152,11 +153,18 @@ class Model:
             return found
         return Image.fromarray(found.squeeze(2) if found.shape[2] == 1 else found)
 
+    def told(self, prompt: Prompt | None) -> Batch:
+        """What a prompt asks for, as games take it, of one row. Raises UserError for one that cannot be read."""
+        if prompt is None:
+            return {}
+        return {name: value.to(self.device) for name, value in conditions(prompt, self.facts).items()}
+
     @torch.inference_mode()
-    def _given(self, latent: Chance, conditions: Batch, truncation: float | None) -> Batch:
+    def _given(self, latent: Chance, asked: Batch, truncation: float | None, prompt: Prompt | None) -> Batch:
         if self.game.answers:
             raise UserError("this model answers pictures with pictures: belamy apply MODEL PICTURE --out FILE")
-        given = self.game.prior(len(latent), latent) | conditions
+        told = {name: value.expand(len(latent), *value.shape[1:]) for name, value in self.told(prompt).items()}
+        given = self.game.prior(len(latent), latent) | asked | told
         return given if truncation is None else self.game.truncate(given, truncation)
 
     @torch.inference_mode()
@@ -175,6 +183,7 @@ class Model:
         self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,
         classes: str | int | Sequence[str | int] | None = None, truncation: float | None = None, start: int = 0,
         output_type: str = "pil", attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        prompt: str | Sequence[str] | None = None, negative_prompt: str | None = None, guidance: float | None = None,
     ) -> Samples:
         """``n`` samples as ``output_type``: "pil" images, "np" uint8 [N, H, W, C], or "pt" float [N, C, H, W].
 
@@ -183,7 +192,9 @@ class Model:
         ``seed`` or a ``torch.Generator`` fixes them; a list of generators gives each sample its own. ``classes`` is
         a name or a number, one for all or one for each; ``attributes`` are the names of what samples have, and they
         have no others: one list for all, or one for each. What is not asked for comes in the data's proportions.
-        Raises UserError for a class or an attribute that does not exist.
+        ``n`` samples are made for each ``prompt``, of the same latents; ``guidance`` above 1 goes further from the
+        ``negative_prompt``, or from nothing said, towards it. Raises UserError for a class or an attribute that does
+        not exist, and for a prompt that cannot be read.
         """  # fmt: skip
         if output_type not in ("pil", "np", "pt"):
             raise UserError(f"output_type {output_type!r} should be 'pil', 'np' or 'pt'")
@@ -194,7 +205,14 @@ class Model:
             seeds = [_drawn(one) for one in generator]
         elif seed is None:
             seed = _drawn(generator)
-        batches = list(self.batches(n, seed or 0, classes, truncation, start, seeds, attributes))
+        if prompt is None and (negative_prompt, guidance) != (None, None):
+            raise UserError("negative_prompt and guidance want a prompt beside them")
+        prompts = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
+        said = [None if text is None else Prompt(text, negative_prompt, guidance) for text in prompts]
+        batches = [
+            batch for one in said
+            for batch in self.batches(n, seed or 0, classes, truncation, start, seeds, attributes, one)
+        ]  # fmt: skip
         whole = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
         samples, found = Samples(), whole[self.codec.key]
         if "class" in whole:
@@ -211,7 +229,13 @@ class Model:
             samples.images = pixels if output_type == "np" else [to_pil(one) for one in pixels]
         return samples
 
-    __call__ = sample
+    def __call__(
+        self, prompt: str | Sequence[str] | int | None = None, *, num_images: int = 1, **options: Any
+    ) -> Samples:
+        """``sample``, by prompt: ``model("a red circle", num_images=4)``; a number asks for so many."""
+        if isinstance(prompt, int):
+            return self.sample(prompt, **options)
+        return self.sample(num_images, prompt=prompt, **options)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Writes ``model.safetensors``, ``config.json`` and the card, each whole or not at all."""

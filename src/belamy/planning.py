@@ -25,6 +25,7 @@ from belamy.source import Source
 LOWER_IS_BETTER = ("kid", "fd", "fid", "kl", "perceptual", "patch_swd")
 HIGHER_IS_BETTER = (
     "precision", "recall", "density", "coverage", "spread", "modes", "high_quality", "psnr", "psnr_y", "ssim",
+    "attributes_all", "retrieval_r10",
 )  # fmt: skip
 
 

@@ -12,24 +12,31 @@ from PIL import Image
 from torch import Tensor
 
 from belamy.answers import answered
+from belamy.data.captions import Captioned
 from belamy.data.gallery import recoloured
 from belamy.model import Model
 from belamy.pictures import class_grid, grid, scatter, to_uint8
+from belamy.prompted import painted
 from belamy.run import Run
 from belamy.source import Source
 
 POINTS = 2500
+PROMPTS = 8
 
 
 def sheet(model: Model, source: Source, seed: int = 0, columns: int = 10) -> Image.Image:
     """Samples in a grid; where there are classes, or combinations of attributes, one row for each of the first ten.
 
-    Points in the plane. Of what answers pictures: what it was given of ``source``, its answers, and the true ones.
+    Points in the plane. Of captions some that are held out, a row each. Of what answers pictures: what it was given of
+    ``source``, its answers, and the true ones.
     """
     if model.game.answers:
         return _answers(model, source.heldout() or source, columns)
     if model.codec.key == "points":
         return model.sample(POINTS, seed=seed).grid()
+    if isinstance(source, Captioned):
+        unseen = source.heldout()
+        return _prompted(model, unseen if isinstance(unseen, Captioned) else source, seed, columns)
     classes = model.facts.get("classes")
     if model.codec.attributes and not classes:
         return _by_attributes(model, seed, columns)
@@ -49,6 +56,13 @@ def _answers(model: Model, source: Source, columns: int) -> Image.Image:
     side = max(row.shape[-1] for row in rows)
     shown = [F.interpolate(pictured(row), (side, side), mode="nearest") for row in rows]
     return grid(to_uint8(torch.cat(shown)), len(batch["source"]))
+
+
+def _prompted(model: Model, source: Captioned, seed: int, columns: int) -> Image.Image:
+    """A row for each of eight captions, of the same latents in each."""
+    said, text = source.captions(PROMPTS), source.take(PROMPTS)["text"]
+    images = torch.cat([painted(model, one.expand(columns, *one.shape), seed) for one in text])
+    return class_grid(to_uint8(images), np.repeat(np.arange(len(said)), columns), said, columns)
 
 
 def pictured(images: Tensor) -> Tensor:

@@ -55,9 +55,12 @@ class Source(ABC):
 
     def take(self, size: int, start: int = 0) -> Batch:
         """``size`` different rows in an order that is fixed for all seeds, untreated by chance where that can be."""
-        order = _permutation(-1, 0, len(self))
-        indices = order[np.arange(start, min(start + size, len(self)))]
-        return self.plain(indices)
+        return self.plain(self.order(size, start))
+
+    def order(self, size: int, start: int = 0) -> NDArray[np.int64]:
+        """The indices of the rows that ``take`` gives."""
+        indices: NDArray[np.int64] = _permutation(-1, 0, len(self))[start : start + size]
+        return indices
 
     def plain(self, indices: NDArray[np.int64]) -> Batch:
         """The rows at ``indices`` as evaluation sees them: without flips and the like."""

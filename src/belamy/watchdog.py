@@ -21,6 +21,7 @@ from belamy.game import Batch
 from belamy.judge import generator
 from belamy.metrics.prdc import prdc
 from belamy.model import Model
+from belamy.prompted import painted
 from belamy.source import Source
 
 ALIKE = 0.3
@@ -173,13 +174,20 @@ class Probe:
 
     def signs(self, engine: Engine, model: Model, norm: float) -> Signs:
         """What the averaged generator and the discriminator of the moment show."""
-        made = generator(model, seed=2)(0, self.n)
+        made = self._made(model)
         name = engine.game.sample_key
         coverage = math.nan
         if self.heldout is not None and self.n > NEIGHBOURS:
             coverage = prdc(_flat(self.heldout[name]), _flat(made[name]), NEIGHBOURS)["coverage"]
         spread = _apart(made, name) / max(_apart(self.train, name), 1e-12)
         return Signs(coverage, spread, self._overfitting(engine, made), norm)
+
+    def _made(self, model: Model) -> Batch:
+        """Samples; of captions, where there are any, those that are held out."""
+        told = self.heldout or self.train
+        if "text" not in told:
+            return generator(model, seed=2)(0, self.n)
+        return {"image": painted(model, told["text"], seed=2), "text": told["text"]}
 
     def _overfitting(self, engine: Engine, made: Batch) -> float:
         if self.heldout is None:

@@ -129,14 +129,24 @@ def train(
 @app.command()
 def sample(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
-    n: Annotated[int | None, typer.Option("-n", min=1, help="How many: 64; 6 rows for --mix, 8 for --sweep.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="How many: 64, or 8 of a prompt; 6 rows for --mix, 8 for --sweep.")
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
     class_: Annotated[str | None, typer.Option("--class", help="A class by name or number.")] = None,
     attributes: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="What samples have, and no others.")
     ] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="What to paint; several are painted of the same noise.")
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="A file of prompts, a line each.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What to keep away from.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Above 1: closer to the prompt.")] = None,
     truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
-    interpolate: Annotated[int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif.")] = None,
+    interpolate: Annotated[
+        int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif; x.png: a strip of prompts.")
+    ] = None,
     mix: Annotated[bool, typer.Option("--mix", help="A sheet of mixed styles, for StyleGAN.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="A sheet of truncations from 0 to 1.")] = False,
     sign: Annotated[bool, typer.Option("--sign", help="With the formula of the game in the corner.")] = False,
@@ -145,19 +155,22 @@ def sample(
     json: Json = False,
 ) -> None:
     """Make pictures: the same seed gives the same pictures, however many are asked for."""
-    from belamy.cli.sampling import write_samples, write_sheet, write_walk
+    from belamy.cli.sampling import read_prompts, write_samples, write_sheet, write_walk
 
+    said = read_prompts(prompt, prompts, negative, guidance)
     if (interpolate is not None) + mix + sweep > 1:
         raise UserError("--interpolate, --mix and --sweep make different things: give one")
     if sign and (interpolate is not None or mix or sweep):
         raise UserError("--sign is for single pictures: leave --interpolate, --mix and --sweep out")
     asked, made = (seed, class_, attributes, truncation, out, device), "samples"
+    if said and (mix or sweep):
+        raise UserError("--mix and --sweep show styles: leave --prompt out")
     if interpolate is not None:
-        made, count = "frames", write_walk(model, interpolate, *asked, quiet=json)
+        made, count = "frames", write_walk(model, interpolate, *asked, quiet=json, prompts=said)
     elif mix or sweep:
         count = write_sheet(model, n, *asked, mixed=mix)
     else:
-        count = write_samples(model, n or 64, *asked, quiet=json, sign=sign)
+        count = write_samples(model, n or (8 if said else 64), *asked, quiet=json, sign=sign, prompts=said)
     print(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
 
 

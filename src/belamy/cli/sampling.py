@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rich.progress import track
 from belamy.cli.display import console
 from belamy.codec import ImageCodec
 from belamy.edits.mix import AMOUNTS, mix, sweep
-from belamy.edits.walk import walk
+from belamy.edits.walk import between, walk
 from belamy.errors import UserError
 from belamy.films import RATE, write_film
 from belamy.game import Batch
@@ -27,6 +27,7 @@ from belamy.ops.adversarial import Loss
 from belamy.pictures import class_grid, grid, scatter, to_pil
 from belamy.run import load
 from belamy.storage import whole_file
+from belamy.text.prompts import Prompt
 
 GRID = 4096
 """Pictures in a grid, at most: more are not seen by anyone."""
@@ -37,11 +38,12 @@ SHEET = 32
 
 def write_samples(
     source: str, n: int, seed: int, name: str | None, attributes: str | None, truncation: float | None, out: Path,
-    device: str, quiet: bool, sign: bool = False,
+    device: str, quiet: bool, sign: bool = False, prompts: Sequence[Prompt] = (),
 ) -> int:  # fmt: skip
-    """Writes ``n`` samples to a ``.npz``, a ``.png`` grid, or a folder of PNGs; returns how many.
+    """Writes ``n`` samples, or so many of each prompt, to a ``.npz``, a ``.png`` grid, or a folder of PNGs.
 
-    With ``sign`` each bears the formula of the game that made it, as the Portrait of Edmond de Belamy does.
+    Returns how many. With ``sign`` each bears the formula of the game that made it, as the Portrait of Edmond de Belamy
+    does.
     """
     if out.suffix not in ("", ".png", ".npz"):
         hint = "; films are for --interpolate" if out.suffix in (".gif", ".mp4") else ""
@@ -57,13 +59,36 @@ def write_samples(
         _sign(model)
     if name is not None:
         model.codec.index(name)
-    batches: Iterator[Batch] = model.batches(n, seed, name, truncation, attributes=_traits(model, attributes))
-    shown = track(
-        batches, "sampling", total=-(-n // CHUNK), console=console, disable=quiet or not console.is_terminal
+    traits = _traits(model, attributes)
+    said: list[Prompt | None] = [*prompts] or [None]
+    for one in said:
+        model.told(one)
+    batches = (
+        batch for one in said for batch in model.batches(n, seed, name, truncation, attributes=traits, prompt=one)
     )
+    steps = len(said) * -(-n // CHUNK)
+    shown = track(batches, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal)
     out.parent.mkdir(parents=True, exist_ok=True)
-    {"": _folder, ".png": _grid, ".npz": _archive}[out.suffix](model, shown, n, out)
-    return n
+    texts = [one.text for one in prompts for _ in range(n)]
+    {"": _folder, ".png": _grid, ".npz": _archive}[out.suffix](model, shown, n * len(said), out, texts)
+    return n * len(said)
+
+
+def read_prompts(
+    given: Sequence[str] | None, file: Path | None, negative: str | None, guidance: float | None
+) -> list[Prompt]:
+    """The prompts of the command line, and those in a file, a line each. Raises UserError where it cannot be read."""
+    texts = list(given or ())
+    if file is not None:
+        try:
+            texts += [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"--prompts {file} cannot be read: {error}") from None
+        if not texts:
+            raise UserError(f"--prompts {file} holds no line")
+    if not texts and (negative, guidance) != (None, None):
+        raise UserError("--negative and --guidance want a --prompt beside them")
+    return [Prompt(text, negative, guidance) for text in texts]
 
 
 def _sign(model: Model) -> None:
@@ -84,13 +109,23 @@ def _traits(model: Model, attributes: str | None) -> list[str] | None:
 
 def write_walk(
     source: str, stations: int, seed: int, name: str | None, attributes: str | None, truncation: float | None,
-    out: Path, device: str, quiet: bool,
+    out: Path, device: str, quiet: bool, prompts: Sequence[Prompt] = (),
 ) -> int:
-    """Writes a film of a loop through so many samples, a second to each; returns the number of frames."""  # fmt: skip
+    """Writes a film of a loop through so many samples, or through the prompts, a second to each.
+
+    To a ``.png`` goes a strip of ``stations`` pictures from the first prompt to the last. Returns the number of frames.
+    """  # fmt: skip
     model = load(source, str(choose_device(device)))
-    count = stations * RATE
+    if out.suffix == ".png":
+        pixels = between(model, prompts, stations, seed=seed)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        grid(pixels, stations).save(out)
+        return stations
+    count = (len(prompts) or stations) * RATE
     traits = _traits(model, attributes)
-    frames = walk(model, stations, RATE, seed=seed, classes=name, truncation=truncation, attributes=traits)
+    frames = walk(
+        model, stations, RATE, seed=seed, classes=name, truncation=truncation, attributes=traits, prompts=prompts
+    )
     shown = track(frames, "walking", total=count, console=console, disable=quiet or not console.is_terminal)
     write_film(shown, out)
     return count
@@ -126,7 +161,7 @@ def write_sheet(
     return len(pixels)
 
 
-def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
+def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path, texts: Sequence[str]) -> None:
     decode = model.codec.decode
     held = [
         (decode(batch[model.codec.key]), batch["class"].cpu().numpy() if "class" in batch else None)
@@ -136,6 +171,10 @@ def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     if model.codec.key == "points":
         scatter(pixels).save(out)
         return
+    if len(set(texts)) > 1:
+        said = list(dict.fromkeys(texts))
+        class_grid(pixels, np.array([said.index(text) for text in texts]), said, rows=len(said)).save(out)
+        return
     if model.facts.get("classes") and held[0][1] is not None:
         labels = np.concatenate([label for _, label in held if label is not None])
         if len(set(labels.tolist())) > 1:
@@ -144,10 +183,11 @@ def _grid(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
     grid(pixels).save(out)
 
 
-def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
+def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path, texts: Sequence[str]) -> None:
     """``images`` uint8 [N, H, W, C], or ``points`` float32 [N, D], is streamed into the file.
 
-    ``labels`` int64 [N] and ``attributes`` uint8 [N, A] follow where there are classes and attributes.
+    ``labels`` int64 [N] and ``attributes`` uint8 [N, A] follow where there are classes and attributes, ``prompts`` [N]
+    where there were any.
     """
     asked: dict[str, list[NDArray[Any]]] = {"labels": [], "attributes": []}
     with whole_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
@@ -161,6 +201,9 @@ def _archive(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
                     asked["labels"].append(batch["class"].cpu().numpy().astype("<i8"))
                 if "attributes" in batch:
                     asked["attributes"].append(batch["attributes"].cpu().numpy().astype("u1"))
+        if texts:
+            with file.open("prompts.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.array(texts), allow_pickle=False)
         for name, parts in asked.items():
             if parts:
                 whole = np.concatenate(parts)
@@ -173,7 +216,7 @@ def _header(entry: Any, shape: tuple[int, ...], kind: str) -> None:
     np.lib.format.write_array_header_1_0(entry, {"descr": kind, "fortran_order": False, "shape": shape})
 
 
-def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
+def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path, texts: Sequence[str]) -> None:
     """PNGs by number, and ``metadata.jsonl`` of what they should show: a folder that can be trained on again."""
     existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -188,6 +231,8 @@ def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path) -> None:
                     name = f"{number:0{digits}d}.png"
                     to_pil(picture).save(out / name)
                     kind: dict[str, Any] = {"label": classes[labels[row]]} if labels is not None else {}
+                    if texts:
+                        kind["text"] = texts[number]
                     if traits is not None:
                         kind["attributes"] = list(compress(attributes, traits[row]))
                     lines.write(json.dumps({"file_name": name, **kind}) + "\n")

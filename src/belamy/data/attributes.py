@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from belamy.data.tellings import COLUMNS
 from belamy.errors import UserError
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Of each picture the line of metadata.jsonl that is about it."""
 
-OTHERS = ("file_name", "label", "class")
+OTHERS = ("file_name", "label", "class", *COLUMNS)
 
 
 def attributes(rows: Rows) -> dict[str, frozenset[str]]:

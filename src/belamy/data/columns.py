@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from belamy.data.shelf import HELDOUT, Item, Opener, PictureError, Shelf, halves
+from belamy.data.tellings import COLUMNS, texts
 from belamy.errors import UserError
 
 IMAGES = ("image", "images", "img", "picture")
@@ -48,6 +49,8 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
     plain = [name for name in LABELS if re.match("u?int|string|large_string|dictionary", types.get(name, ""))]
     label = _first(LABELS, [name for name in classes if name in types] or plain)
     names = classes.get(label or "")
+    words = [name for name, kind in types.items() if re.match("(large_)?string|(large_)?list<.*string", kind)]
+    said = next((name for name in COLUMNS if name in words), None)
     sides = halves(_part(name) for name, _ in files)
     files = [(name, path) for name, path in files if not sides or _part(name) in sides]
     if pair:
@@ -55,9 +58,15 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
     items: list[Item] = []
     for name, path in files:
         count = arrow.ParquetFile(path).metadata.num_rows
-        labels = arrow.read_table(path, columns=[label]).column(0).to_pylist() if label else [None] * count
+        labels, told = (
+            arrow.read_table(path, columns=[column]).column(0).to_pylist() if column else [None] * count
+            for column in (label, said)
+        )
         side = sides.get(_part(name))
-        items += [Item(f"{name}[{row}]", _named(value, names), side) for row, value in enumerate(labels)]
+        items += [
+            Item(f"{name}[{row}]", _named(value, names), side, texts=texts(told[row] or (), f"{said} of {name}[{row}]"))
+            for row, value in enumerate(labels)
+        ]
 
     return Shelf(items, lambda: (opener for name, path in files for opener in _cells(arrow, name, path, image)), names)
 
@@ -197,10 +206,15 @@ def _splits(loaded: Any, name: str) -> Shelf:
     plain = [column for column in LABELS if re.match("u?int|string", getattr(features.get(column), "dtype", ""))]
     label = _first(LABELS, list(classes) or plain)
     names = classes.get(label or "")
+    said = next((name for name in COLUMNS if name in features), None)
     items: list[Item] = []
     for split, part in chosen.items():
-        labels = part[label] if label else [None] * len(part)
-        items += [Item(f"{split}[{row}]", _named(value, names), sides.get(split)) for row, value in enumerate(labels)]
+        labels, told = (list(part[column]) if column else [None] * len(part) for column in (label, said))
+        side = sides.get(split)
+        items += [
+            Item(name, _named(value, names), side, texts=texts(told[row] or (), f"{said} of {name}"))
+            for row, value in enumerate(labels) if (name := f"{split}[{row}]")
+        ]
 
     def openers() -> Iterator[Opener]:
         for part in chosen.values():

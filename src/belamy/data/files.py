@@ -18,6 +18,7 @@ from belamy.data import columns
 from belamy.data.attributes import attributes
 from belamy.data.decode import SUFFIXES
 from belamy.data.shelf import Item, Opener, PictureError, Shelf, halves, natural
+from belamy.data.tellings import tellings, tells
 from belamy.errors import UserError, nearest
 
 KNOWN = "a folder of pictures, a .zip of one, a .parquet, an .npz, or the name of a Hugging Face dataset"
@@ -75,7 +76,7 @@ def _folder(root: Path) -> Place:
     tables = [entry for entry in stamp if entry[0].lower().endswith(".parquet")]
     if "dataset_dict.json" in names or {"state.json", "dataset_info.json"} <= set(names):
         return Place(str(root), root, stamp, partial(columns.disk, root))
-    if tree:
+    if any(not tells(name) for name, _, _ in tree):
         return Place(str(root), root, tree, partial(_files, root, [name for name, _, _ in tree]))
     if tables:
         files = [(name, root / name) for name, _, _ in tables]
@@ -114,7 +115,7 @@ def _walk(root: Path) -> list[tuple[str, int, object]]:
 
 
 def _matters(name: str) -> bool:
-    return posixpath.splitext(name)[1].lower() in SUFFIXES or posixpath.basename(name) in LISTS
+    return posixpath.splitext(name)[1].lower() in SUFFIXES or posixpath.basename(name) in LISTS or tells(name)
 
 
 def _files(root: Path, names: list[str]) -> Shelf:
@@ -150,13 +151,14 @@ def _refuse(why: str) -> Any:
 def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
     """Pictures with the classes that lists beside them or their folders say, in ``train/`` and ``val/`` or not."""
     lists = {name: _read(name, member) for name in names if posixpath.basename(name) in LISTS}
-    pictures = [name for name in names if name not in lists]
+    files = {name: partial(_read, name, member) for name in names if tells(name)}
+    pictures = [name for name in names if name not in lists and name not in files]
     present = set(pictures)
     rows: dict[str, dict[str, Any]] = {}
     for name, text in lists.items():
         rows.update(_listed(name, text))
     labels = {name: row["label"] for name, row in rows.items()}
-    had = attributes(rows)
+    had, said = attributes(rows), tellings(pictures, rows, files)
     folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
     inner = [name[len(folder) :].lstrip("/") for name in pictures]  # a folder around everything says nothing
     sides = halves({name.split("/")[0] for name in inner if "/" in name})
@@ -171,7 +173,7 @@ def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
                 return None
             folders = folders[1:]
         label = next(iter(folders), None) if by_folder else labels.get(name)
-        return Item(name, label, side, had.get(name))
+        return Item(name, label, side, had.get(name), said.get(name, ()))
 
     items = [entry for entry in map(item, pictures, inner) if entry]
     items += [Item(name, label, None, had.get(name)) for name, label in labels.items() if name not in present]

@@ -61,6 +61,18 @@ class Images(Pictures):
         return bool(self._pack.index["parts"])
 
     @property
+    def texts(self) -> list[list[str]]:
+        """The captions of all pictures, on both sides. Raises UserError where some have none."""
+        found = self._pack.texts
+        bare = [name for name, said in zip(self._pack.names, found, strict=True) if not said]
+        if bare:
+            few = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+            form = '{"file_name": "a.png", "text": "a red fox"} a line in metadata.jsonl'
+            raise UserError(f"{len(bare)} of {len(found)} pictures have no caption ({few}): give them one, {form},"
+                            " or take them away")  # fmt: skip
+        return found
+
+    @property
     def summary(self) -> dict[str, Any]:
         """What was found, as plain JSON; ``classes`` and ``attributes`` count all readable pictures, on both sides."""
         pack, facts = self._pack, self.facts
@@ -79,6 +91,7 @@ class Images(Pictures):
             "kinds": pack.index["kinds"],
             "classes": dict(zip(facts["classes"], counts, strict=True)) if counts else None,
             "attributes": dict(zip(pack.index["attributes"], (pack.attributes > 0).sum(0).tolist(), strict=True)),
+            "captioned": pack.index["captioned"],
             "duplicates": len(digests) - len(np.unique(digests)),
             "in_both_parts": int(np.isin(digests[~pack.heldout], digests[pack.heldout]).sum()),
             "training": facts["count"],

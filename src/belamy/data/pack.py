@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from statistics import median_low
@@ -40,7 +41,7 @@ class Pack:
 
     ``labels`` [N] are indices of ``index["classes"]``, or -1; ``attributes`` [N, A] are 1 where a picture has those
     of ``index["attributes"]``, 0 where not, and -1 where nothing is known; ``hashes`` [N, 16] are of the original
-    pixels; ``heldout`` [N] is true where training must not look.
+    pixels; ``heldout`` [N] is true where training must not look. It lies in ``folder``.
     """
 
     pixels: NDArray[np.uint8]
@@ -49,6 +50,19 @@ class Pack:
     hashes: NDArray[np.uint8]
     heldout: NDArray[np.bool_]
     index: dict[str, Any]
+    folder: Path
+
+    @cached_property
+    def texts(self) -> list[list[str]]:
+        """The captions of each picture."""
+        found: list[list[str]] = json.loads((self.folder / "texts.json").read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What to call each picture."""
+        found: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
+        return found
 
     @property
     def fingerprint(self) -> str:
@@ -139,7 +153,8 @@ def packed(place: Place, resolution: int, channels: int, resize: Resize) -> Pack
         with np.load(folder / "rows.npz", allow_pickle=False) as rows:
             labels, attributes, hashes, heldout = (rows[name] for name in ROWS)
         pixels = np.asarray(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
-        return Pack(pixels, labels, attributes, hashes, heldout, json.loads((folder / "index.json").read_text()))
+        index = json.loads((folder / "index.json").read_text())
+        return Pack(pixels, labels, attributes, hashes, heldout, index, folder)
     except (OSError, ValueError, LookupError, zipfile.BadZipFile):
         raise UserError(
             f"the decoded pictures in {folder} are damaged; delete that folder, and they are made anew"
@@ -191,6 +206,9 @@ def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Re
     index |= {"attributes": list(shelf.attributes), "unlabelled": unlabelled[:3], "untold": untold[:3]}
     index |= {"sizes": sizes.most_common(), "kinds": dict(kinds)}
     index["parts"] = all(item.heldout is not None for item in good)
+    index["captioned"] = sum(bool(item.texts) for item in good)
+    (folder / "texts.json").write_text(json.dumps([item.texts for item in good]), encoding="utf-8")
+    (folder / "names.json").write_text(json.dumps([item.name for item in good]), encoding="utf-8")
     (folder / "index.json").write_text(json.dumps(index))
 
 

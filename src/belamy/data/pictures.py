@@ -59,6 +59,11 @@ class Pictures(Source):
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def own(self) -> NDArray[np.int64]:
+        """Which of all pictures these rows are."""
+        return self._rows
+
     def rows(self, indices: NDArray[np.int64], rng: Chance) -> Batch:
         mirrored = (rng.uniform() < 0.5).numpy() if self._flip else None
         return self._batch(indices, mirrored)

@@ -24,13 +24,14 @@ class PictureError(Exception):
 class Item(NamedTuple):
     """One picture: the name to call it by, its class, its side (None: the hash of its content decides), its attributes.
 
-    ``attributes`` are the names of those that it has; None where nothing is said of them.
+    ``attributes`` are the names of those that it has; None where nothing is said of them. ``texts`` are its captions.
     """
 
     name: str
     label: str | None
     heldout: bool | None
     attributes: frozenset[str] | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

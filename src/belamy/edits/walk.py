@@ -10,21 +10,23 @@ from torch import Tensor
 from belamy.errors import UserError
 from belamy.model import CHUNK, Model
 from belamy.pictures import Pixels
+from belamy.text.prompts import Prompt
 
 
 def walk(
     model: Model, samples: int = 8, frames: int = 25, *, seed: int = 0, classes: str | int | None = None,
-    truncation: float | None = None, attributes: Sequence[str] | None = None,
+    truncation: float | None = None, attributes: Sequence[str] | None = None, prompts: Sequence[Prompt] = (),
 ) -> Iterator[Pixels]:
     """Pictures uint8 [H, W, C] on a smooth loop through the samples 0 to ``samples - 1``, ``frames`` to each.
 
     Styles are blended where the game has them, latents elsewhere; all else, such as noise, stays that of the first
-    sample. So do class and attributes, where there are no styles to carry them. Only a few frames are in memory at a
-    time. Raises UserError where there is no picture, or no latent.
+    sample. So do class and attributes, where there are no styles to carry them. With ``prompts`` it goes through what
+    they say, of the same noise. Only a few frames are in memory at a time. Raises UserError where there is no picture,
+    or no latent.
     """  # fmt: skip
     if model.codec.key != "image":
         raise UserError(f"a walk is of pictures, and this model makes {model.codec.plural}")
-    parts = [
+    parts = [model.given(1, seed, classes, truncation, 0, attributes, prompt) for prompt in prompts] or [
         model.given(min(CHUNK, samples - start), seed, classes, truncation, start, attributes)
         for start in range(0, samples, CHUNK)
     ]
@@ -34,6 +36,24 @@ def walk(
     stations = torch.cat([part[name] for part in parts])
     still = {key: value[:1] for key, value in parts[0].items() if key != name}
     return _frames(model, name, stations, still, frames)
+
+
+def between(model: Model, prompts: Sequence[Prompt], frames: int, *, seed: int = 0) -> Pixels:
+    """``frames`` pictures uint8 [N, H, W, C] from what the first prompt says to what the last does, of one noise.
+
+    Raises UserError for fewer than two prompts.
+    """
+    if len(prompts) < 2:
+        raise UserError("a strip goes from one prompt to another: give --prompt twice, or more often")
+    parts = [model.given(1, seed, prompt=prompt) for prompt in prompts]
+    stations = torch.cat([part["styles"] for part in parts])
+    places = torch.linspace(0, len(prompts) - 1, frames).double()
+    first = places.long().clamp(max=len(prompts) - 2)
+    share = (places - first).to(stations).view(-1, *[1] * (stations.dim() - 1))
+    blended = stations[first] * (1 - share) + stations[first + 1] * share
+    # Words that places look at cannot be blended: they are those of the nearer prompt.
+    others = {name: torch.cat([part[name] for part in parts])[places.round().long()] for name in parts[0]}
+    return model.codec.decode(model.make({**others, "styles": blended})[model.codec.key])
 
 
 def _frames(model: Model, name: str, stations: Tensor, still: dict[str, Tensor], frames: int) -> Iterator[Pixels]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
-from belamy.networks.r3gan import Discriminator, Generator, base_size
+from belamy.networks.r3gan import Discriminator, Generator, base_size, default_widths
 
 
 class R3GAN(Duel):
@@ -69,12 +69,3 @@ class R3GAN(Duel):
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["latent"], given.get("class"))}
-
-
-def default_widths(resolution: int) -> list[int]:
-    """Channels from the smallest maps upwards: 128, and from 16x16 on fewer as maps grow, in steps of 32."""
-    size, widths = base_size(resolution), []
-    while size <= resolution:
-        widths.append(max(32, min(128, 1024 // size // 32 * 32)))
-        size *= 2
-    return widths

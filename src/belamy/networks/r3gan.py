@@ -21,7 +21,8 @@ BEYOND = 0.1
 """How much counts of what pictures are above white or below black, so that it can be unlearnt."""
 
 
-def _normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
+def normal(tensor: Tensor, fan_in: int, gain: float = 1.0) -> nn.Parameter:
+    """Weights that keep the variance of what they read from ``fan_in`` places, times ``gain`` squared."""
     return nn.Parameter(nn.init.normal_(tensor, 0, gain / math.sqrt(fan_in)))
 
 
@@ -38,9 +39,9 @@ class Block(nn.Module):
         if inner % group:
             raise ValueError(f"{inner} inner channels do not divide by groups of {group}")
         self.groups = inner // group
-        self.enter = _normal(torch.empty(inner, width), width, gain)
+        self.enter = normal(torch.empty(inner, width), width, gain)
         self.enter_bias = nn.Parameter(torch.zeros(inner))
-        self.mix = _normal(torch.empty(inner, group, 3, 3), group * 9, gain)
+        self.mix = normal(torch.empty(inner, group, 3, 3), group * 9, gain)
         self.mix_bias = nn.Parameter(torch.zeros(inner))
         self.leave = nn.Parameter(torch.zeros(width, inner))
 
@@ -57,7 +58,17 @@ def base_size(resolution: int) -> int:
     return resolution
 
 
-def _tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> list[nn.Sequential]:
+def default_widths(resolution: int) -> list[int]:
+    """Channels from the smallest maps upwards: 128, and from 16x16 on fewer as maps grow, in steps of 32."""
+    size, widths = base_size(resolution), []
+    while size <= resolution:
+        widths.append(max(32, min(128, 1024 // size // 32 * 32)))
+        size *= 2
+    return widths
+
+
+def tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> list[nn.Sequential]:
+    """For each of ``widths`` so many blocks."""
     depth = blocks * len(widths)
     return [
         nn.Sequential(*(Block(width, round(width * expansion), group, depth) for _ in range(blocks)))
@@ -78,10 +89,10 @@ class Generator(nn.Module):
         self.stride = stride
         self.embedding = nn.Embedding(classes, latent) if classes else None
         self.basis = nn.Parameter(torch.randn(widths[0], base, base))
-        self.project = _normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
-        self.stages = nn.ModuleList(_tower(widths, blocks, expansion, group))
+        self.project = normal(torch.empty(widths[0], latent + latent * bool(classes)), latent * (1 + bool(classes)))
+        self.stages = nn.ModuleList(tower(widths, blocks, expansion, group))
         self.transitions = nn.ParameterList(
-            _normal(torch.empty(after, before), before) for before, after in pairwise(widths)
+            normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
         shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
         brush = torch.randn(shape) / math.sqrt(widths[-1])
@@ -96,12 +107,12 @@ class Generator(nn.Module):
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
         if self.stride == 1:
-            return _bent(conv2d(maps, self.paint, self.ground).float())
+            return bent(conv2d(maps, self.paint, self.ground).float())
         paint, ground = FAINT * self.paint, FAST * self.ground
-        return _bent(conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float())
+        return bent(conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float())
 
 
-def _bent(pictures: Tensor) -> Tensor:
+def bent(pictures: Tensor) -> Tensor:
     """Pictures of which little more than [-1, 1] is left: white stays white whatever grain lies beyond it."""
     inner = pictures.clamp(-1, 1)
     return inner + BEYOND * (pictures - inner)
@@ -117,14 +128,14 @@ class Discriminator(nn.Module):
         top = widths[0]
         self.stride = stride
         kernel = 4 if stride > 1 else 1  # of three colours, no more numbers than the first maps have channels
-        self.read = _normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
-        self.stages = nn.ModuleList(reversed(_tower(widths, blocks, expansion, group)))
+        self.read = normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
+        self.stages = nn.ModuleList(reversed(tower(widths, blocks, expansion, group)))
         downward = widths[::-1]
         self.transitions = nn.ParameterList(
-            _normal(torch.empty(after, before), before) for before, after in pairwise(downward)
+            normal(torch.empty(after, before), before) for before, after in pairwise(downward)
         )
-        self.gather = _normal(torch.empty(top, base, base), base * base)
-        self.judge = _normal(torch.empty(embedding if classes else 1, top), top)
+        self.gather = normal(torch.empty(top, base, base), base * base)
+        self.judge = normal(torch.empty(embedding if classes else 1, top), top)
         self.embedding = nn.Embedding(classes, embedding) if classes else None
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight, 0, 1 / math.sqrt(embedding))

@@ -1,0 +1,133 @@
+"""Text to image: both networks read the caption, and a picture with a wrong one is false (Reed et al., 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from belamy.chance import Chance
+from belamy.duel import Duel
+from belamy.game import Batch
+from belamy.networks.r3gan import base_size, default_widths
+from belamy.networks.text2image import Discriminator, Generator, match
+from belamy.ops.penalties import squared_gradients
+
+TEMPERATURE = 0.1
+"""Of the contrastive loss, whose likenesses are cosines."""
+
+
+class Text2Image(Duel):
+    """Pictures [B, ``channels``, R, R] of what "text" [B, 1 + ``words``, ``text_width``] says; zeros say nothing.
+
+    Beside R3GAN's loss and penalties (Huang et al., 2024), whose arguments are those of that game:
+
+    - ``mismatch`` weighs that a picture fits its caption better than each of "wrong" [B, K, 1 + W, D], in the
+      relativistic form: softplus(wrong - right). It asks this of real pictures of the discriminator, and of its own of
+      the generator;
+    - ``contrastive`` that it is nearest to its own caption (XMC-GAN, Zhang et al., 2021);
+    - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
+      the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
+      does not survive;
+    - ``vary`` conditioning augmentation (StackGAN, Zhang et al., 2017): what a text means is drawn from a Gaussian,
+      which is kept near the standard one.
+    """
+
+    def __init__(
+        self, resolution: int, channels: int, text_width: int, words: int = 0, latent: int = 64, code: int = 128,
+        widths: Sequence[int] | None = None, blocks: int = 1, expansion: float = 1.0, group: int = 32,
+        gamma: float | None = None, burn_in: int = 100_000, stride: int | None = None, loss: str = "relativistic",
+        penalties: Mapping[str, float] | None = None, mismatch: float = 1.0, contrastive: float = 0.5,
+        text_penalty: float = 0.001, vary: float = 0.001, augment: float | str | None = None,
+        augment_over: int | None = None, correct: int | None = 2000, count: int = 0, batch: int = 32, **others: Any,
+    ) -> None:  # fmt: skip
+        gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
+        penalties = {"r1": gamma, "r2": gamma, **(penalties or {})}
+        augment = 0.3 * (count < 5000) if augment is None else augment
+        augment_over = burn_in if augment_over is None else augment_over
+        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, correct=correct, **others)
+        base = base_size(resolution)
+        stride = (2 if resolution >= 24 else 1) if stride is None else stride
+        widths = list(widths or default_widths(resolution // stride))
+        own = (blocks, expansion, group, stride)
+        self.generator = Generator(channels, base, widths, latent, text_width, code, words, *own)
+        self.discriminator = Discriminator(channels, base, widths, text_width, words, *own)
+        self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
+        self.text_penalty, self.vary = text_penalty, vary
+
+    def imagine(self, batch: Batch, rng: Chance) -> Tensor:
+        mean, spread = self.generator.read(batch["text"])
+        latent, haze = rng.normal(self.latent), rng.normal(self.code)
+        pictures: Tensor = self.generator(latent, self._meant(mean, spread, haze), batch["text"])
+        return pictures
+
+    def _meant(self, mean: Tensor, spread: Tensor, haze: Tensor) -> Tensor:
+        return mean + (0.5 * spread).exp() * haze if self.vary else mean
+
+    def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """The first set should fit its captions: real pictures in the discriminator's turn."""
+        text = batch["text"].detach()
+        learning = torch.is_grad_enabled()
+        judging = learning and len(sets) > 1 and bool(self.text_penalty)
+        if judging:
+            text = text.requires_grad_()
+        wanted, seen = self.discriminator.understood(text), self.discriminator.seen(torch.cat(list(sets)))
+        logits = match(seen, wanted.repeat(len(sets), 1))
+        others = self._matching(seen[: len(text)], wanted, batch) if learning else {}
+        if judging:
+            (slopes,) = squared_gradients(logits[: len(text)], text)
+            others["text_penalty"] = self.text_penalty * slopes.mean()
+        return logits, others
+
+    def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
+        return self.assess(sets, batch, rng)[0]
+
+    def _matching(self, seen: Tensor, wanted: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What tells right captions from wrong ones, where there was a caption, as a mean over all rows."""
+        if "wrong" not in batch or not (self.mismatch or self.contrastive):
+            return {}
+        wrong = self.discriminator.understood(batch["wrong"].flatten(0, 1)).unflatten(0, batch["wrong"].shape[:2])
+        told = (batch["text"][:, 0].abs().sum(1) > 0).float()
+        found: dict[str, Tensor] = {}
+        if self.mismatch:
+            ahead = match(seen, wanted)[:, None] - match(seen[:, None].expand_as(wrong), wrong)
+            found["mismatch"] = self.mismatch * (told * F.softplus(-ahead).mean(1)).mean()
+        if self.contrastive:
+            choices = torch.cat([wanted[:, None], wrong], 1)
+            likeness = F.cosine_similarity(seen[:, None], choices, dim=2) / TEMPERATURE
+            found["contrastive"] = self.contrastive * (told * -F.log_softmax(likeness, 1)[:, 0]).mean()
+        return found
+
+    def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
+        if not self.vary:
+            return {}
+        mean, spread = self.generator.read(batch["text"])
+        divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
+        return {"meaning": self.vary * divergence}
+
+    def prior(self, n: int, rng: Chance) -> Batch:
+        return {**super().prior(n, rng), "haze": rng.normal(self.code)}
+
+    def styles(self, given: Batch) -> Tensor:
+        """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another."""
+        latent = given["latent"]
+        text = given.get("text")
+        text = latent.new_zeros(len(latent), 1, self.generator.reader.width) if text is None else text
+        code = self._meant(*self.generator.read(text), given["haze"])
+        if "guidance" in given:
+            against = given["against"] if "against" in given else torch.zeros_like(text)
+            away = self._meant(*self.generator.read(against), given["haze"])
+            code = away + given["guidance"][:, None] * (code - away)
+        return torch.cat([latent, code], 1)[:, None]
+
+    def sample(self, given: Batch) -> Batch:
+        """``guidance`` [B] above 1 goes further from what "against" says, or from nothing said, towards the text."""
+        latent, code = (given["styles"] if "styles" in given else self.styles(given))[:, 0].split(
+            [self.latent, self.code], dim=1
+        )
+        text = given.get("text")
+        text = latent.new_zeros(len(latent), 1, self.generator.reader.width) if text is None else text
+        return {"image": self.generator(latent, code, text)}

@@ -1,0 +1,145 @@
+"""What a scene of shapes is, and the ways in which English says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+PALETTE = {
+    "red": (215, 40, 40), "orange": (245, 145, 35), "yellow": (250, 220, 60), "green": (45, 160, 70),
+    "blue": (45, 85, 215), "purple": (135, 50, 160), "black": (20, 20, 20), "white": (245, 245, 245),
+}  # fmt: skip
+SHAPES = ("circle", "square", "triangle", "diamond", "cross")
+SIZES = ("small", "large")
+PLACES = (
+    "top left", "top", "top right", "left", "centre", "right", "bottom left", "bottom", "bottom right",
+)  # fmt: skip
+RELATIONS = ("left of", "above")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A shape of a colour; ``size`` is None where two things share a scene, and both are of middle size."""
+
+    shape: str
+    colour: str
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One thing at a ``place``, or two, of which the first is ``relation`` the second; on one colour, ``ground``."""
+
+    things: tuple[Thing, ...]
+    ground: str
+    place: str | None = None
+    relation: str | None = None
+
+
+def single_scenes() -> list[Scene]:
+    """Every scene of one thing, which is not of the colour of its ground."""
+    kinds = product(SHAPES, PALETTE, SIZES, PLACES, PALETTE)
+    return [
+        Scene((Thing(shape, colour, size),), ground, place)
+        for shape, colour, size, place, ground in kinds if colour != ground
+    ]  # fmt: skip
+
+
+def related_scenes() -> list[Scene]:
+    """Every scene of two things of different colours."""
+    things = [Thing(shape, colour) for shape, colour in product(SHAPES, PALETTE)]
+    return [
+        Scene((first, second), ground, relation=relation)
+        for first, second, relation, ground in product(things, things, RELATIONS, PALETTE)
+        if len({first.colour, second.colour, ground}) == 3
+    ]
+
+
+Choose = Callable[[Sequence[Any]], Any]
+"""Takes one of several, by chance."""
+
+ALIKE: dict[str, tuple[str, ...]] = {
+    "large": ("large", "big"), "small": ("small", "little"),
+    "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
+    "above": ("above", "over"), "below": ("below", "under"),
+}  # fmt: skip
+ELSEWISE: dict[str, tuple[str, ...]] = {
+    "large": ("large", "huge"), "small": ("small", "tiny"),
+    "left of": ("on the left side of", "to the left of"), "right of": ("on the right side of", "to the right of"),
+    "above": ("above", "higher than"), "below": ("below", "beneath"),
+}  # fmt: skip
+OPPOSITE = {"left of": "right of", "above": "below"}
+SOMETIMES = (True,) * 6 + (False,)
+"""How often a caption says what it could leave out."""
+
+
+def caption(scene: Scene, choose: Choose, unheard: bool = False, whole: bool = False) -> tuple[str, frozenset[str]]:
+    """What one may say of a scene, and which of its attributes that tells.
+
+    ``unheard``: in one of the ways that training never uses. ``whole``: with everything.
+    """
+    words = ELSEWISE if unheard else ALIKE
+    if scene.relation is not None:
+        return _relation(scene, choose, words, unheard, whole)
+    (thing,) = scene.things
+    says = {part for part in ("size", "place", "ground") if whole or choose(SOMETIMES)}
+    size = choose(words[str(thing.size)]) if "size" in says else ""
+    text = choose(UNHEARD if unheard else FORMS)(
+        _words("a", size, thing.colour, thing.shape),
+        _place(str(scene.place), choose, unheard) if "place" in says else "",
+        scene.ground if "ground" in says else "",
+    )
+    return " ".join(text.replace(" ,", ",").split()), frozenset({"shape", "colour"} | says)
+
+
+def _words(*words: str) -> str:
+    article, *others = (word for word in words if word)
+    return " ".join(["an" if article == "a" and others[0][0] in "aeiou" else article, *others])
+
+
+def _place(place: str, choose: Choose, unheard: bool) -> str:
+    if place == "centre":
+        return str(choose(("in the very centre", "in the middle") if unheard else ("in the middle", "in the centre")))
+    if " " in place:
+        above, side = place.split()
+        other = {"top": "upper", "bottom": "lower"}[above]
+        heard = (f"at the {place}", f"in the {place} corner", f"in the {other} {side}")
+        return str(choose((f"near the {place} corner", f"in the {other} {side} corner") if unheard else heard))
+    if unheard:
+        return str(choose((f"near the {place} edge", f"at the {place}")))
+    return str(choose((f"at the {place}", f"on the {place}"))) if place in ("left", "right") else f"at the {place}"
+
+
+def _on(ground: str, form: str) -> str:
+    return form.format(ground).replace(" a o", " an o").removeprefix(" ") if ground else ""
+
+
+FORMS: tuple[Callable[[str, str, str], str], ...] = (
+    lambda thing, place, ground: f"{thing} {place} {_on(ground, 'on a {} background')}",
+    lambda thing, place, ground: f"{thing} {place} {_on(ground, 'on a {} background')}",
+    lambda thing, place, ground: f"a picture of {thing} {place} {_on(ground, 'against a {} background')}",
+    lambda thing, place, ground: f"there is {thing} {place} {_on(ground, 'and the background is {}')}",
+    lambda thing, place, ground: f"{_on(ground, ' a {} background with')} {thing} {place}",
+    lambda thing, place, ground: f"{_on(ground, 'on {},')} {thing} {place}",
+)
+UNHEARD: tuple[Callable[[str, str, str], str], ...] = (
+    lambda thing, place, ground: f"please draw {thing} {place} {_on(ground, 'in front of a {} background')}",
+    lambda thing, place, ground: f"I can see {thing}, {place} {_on(ground, ', and everything behind it is {}')}",
+    lambda thing, place, ground: f"{_on(ground, 'the background is {}, and')} {place} you find {thing}",
+)
+
+
+def _relation(
+    scene: Scene, choose: Choose, words: dict[str, tuple[str, ...]], unheard: bool, whole: bool
+) -> tuple[str, frozenset[str]]:
+    first, second = (_words("a", thing.colour, thing.shape) for thing in scene.things)
+    relation = str(scene.relation)
+    if choose((False, True)):
+        first, second, relation = second, first, OPPOSITE[relation]
+    says = {"shape", "colour", "relation"} | ({"ground"} if whole or choose(SOMETIMES) else set())
+    pair = f"{first} {choose(words[relation])} {second}"
+    ground = scene.ground if "ground" in says else ""
+    text = choose(UNHEARD if unheard else FORMS)(pair, "", ground)
+    return " ".join(text.replace(" ,", ",").split()), frozenset(says)

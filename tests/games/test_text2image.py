@@ -1,0 +1,115 @@
+"""Text to image: what is asked of a caption, in numbers that can be followed by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from belamy.chance import Chance
+from belamy.games.text2image import TEMPERATURE, Text2Image
+from belamy.networks.text2image import Discriminator, Reader, match
+from tiny import roughened
+
+
+def game(**options: object) -> Text2Image:
+    torch.manual_seed(0)
+    small = {"widths": [8, 8], "latent": 4, "code": 6, "text_width": 5, "stride": 1, "augment": 0.0}
+    return roughened(Text2Image(resolution=8, channels=3, **{**small, **options}))  # type: ignore[arg-type]
+
+
+def batch(n: int = 6, words: int = 0, seed: int = 1) -> dict[str, torch.Tensor]:
+    rows = torch.Generator().manual_seed(seed)
+    return {
+        "image": torch.rand(n, 3, 8, 8, generator=rows) * 2 - 1,
+        "text": F.normalize(torch.randn(n, 1 + words, 5, generator=rows), dim=2),
+        "wrong": F.normalize(torch.randn(n, 2, 1 + words, 5, generator=rows), dim=3),
+    }
+
+
+def test_wrong_captions_cost_what_the_formulas_say() -> None:
+    player, rows = game(text_penalty=0.0, mismatch=2.0, contrastive=3.0), batch()
+    rows["text"][0] = 0  # nothing was told of it: no caption is wrong
+    _, others = player.assess([rows["image"]], rows, Chance(0, range(6)))
+    with torch.no_grad():
+        seen = player.discriminator.seen(rows["image"])
+        right = player.discriminator.understood(rows["text"])
+        wrong = [player.discriminator.understood(rows["wrong"][:, k]) for k in range(2)]
+    mismatch = contrastive = 0.0
+    for row in range(1, 6):
+        mine = (seen[row] @ right[row]) / math.sqrt(256)
+        theirs = [(seen[row] @ one[row]) / math.sqrt(256) for one in wrong]
+        mismatch += sum(math.log1p(math.exp(float(other - mine))) for other in theirs) / 2 / 6
+        cosines = [float(F.cosine_similarity(seen[row], one[row], dim=0)) / TEMPERATURE for one in (right, *wrong)]
+        contrastive += (math.log(sum(map(math.exp, cosines))) - cosines[0]) / 6
+    assert others["mismatch"].item() == pytest.approx(2 * mismatch, rel=1e-4)
+    assert others["contrastive"].item() == pytest.approx(3 * contrastive, rel=1e-4)
+
+
+def test_the_text_penalty_is_the_squared_gradient() -> None:
+    player, rows = game(text_penalty=0.5, mismatch=0.0, contrastive=0.0), batch()
+    _, others = player.assess([rows["image"], rows["image"]], rows, Chance(0, range(6)))
+    squares = 0.0
+    for row in range(6):
+        text = rows["text"][row : row + 1].clone().requires_grad_()
+        seen = player.discriminator.seen(rows["image"][row : row + 1])
+        (slope,) = torch.autograd.grad(match(seen, player.discriminator.understood(text)).sum(), text)
+        squares += slope.square().sum().item() / 6
+    assert others["text_penalty"].item() == pytest.approx(0.5 * squares, rel=1e-3)
+
+
+def test_words_that_are_not_there_change_nothing() -> None:
+    torch.manual_seed(0)
+    reader = roughened(Reader(5, 4, queries=2))
+    text = torch.randn(3, 4, 5)
+    text[:, 3] = 0
+    assert torch.allclose(reader(text), reader(text[:, :3]), atol=1e-5)
+    assert not torch.allclose(reader(text), reader(text[:, :2]), atol=1e-3)
+
+
+def test_guidance_of_one_is_the_prompt_alone_and_of_none_what_is_against_it() -> None:
+    player, rows = game(), batch(3)
+    given = player.prior(3, Chance(5, range(3)))
+    plain = player.sample({**given, "text": rows["text"]})["image"]
+
+    def guided(amount: float) -> torch.Tensor:
+        against, guidance = rows["wrong"][:, 0], torch.full((3,), amount)
+        return player.sample({**given, "text": rows["text"], "against": against, "guidance": guidance})["image"]
+
+    assert torch.allclose(guided(1.0), plain, atol=1e-5)
+    other = player.sample({**given, "text": rows["wrong"][:, 0]})["image"]
+    assert torch.allclose(guided(0.0), other, atol=1e-5)
+    assert not torch.allclose(guided(2.0), plain, atol=1e-3)
+
+
+def test_styles_carry_the_text() -> None:
+    player, rows = game(), batch(3)
+    given = {**player.prior(3, Chance(5, range(3))), "text": rows["text"]}
+    styles = player.styles(given)
+    assert styles.shape == (3, 1, 10)
+    again = player.sample({"styles": styles, "haze": given["haze"]})["image"]
+    assert torch.equal(again, player.sample(given)["image"])
+
+
+def test_what_a_text_means_varies_only_where_it_is_asked_to() -> None:
+    rows = batch(2)
+    for vary, alike in ((0.0, True), (0.01, False)):
+        player = game(vary=vary)
+        latent = torch.zeros(2, 4)
+        codes = [
+            player.styles({"latent": latent, "haze": torch.full((2, 6), haze), "text": rows["text"]})
+            for haze in (0.0, 1.0)
+        ]
+        assert torch.equal(*codes) == alike
+        assert ("meaning" in player.aims(rows["image"], rows, Chance(0, range(2)))) != alike
+
+
+def test_the_discriminator_reads_its_own_way() -> None:
+    torch.manual_seed(0)
+    network = roughened(Discriminator(3, 4, [8, 8], 5, 0, 1, 1.0, 8, 1))
+    images, text = torch.randn(2, 3, 8, 8), torch.randn(2, 1, 5)
+    seen, wanted = network.seen(images), network.understood(text)
+    assert seen.shape == wanted.shape == (2, 256)
+    assert match(seen, wanted).shape == (2,)
