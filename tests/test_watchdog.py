@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from belamy import watchdog
-from belamy.model import Model
+from belamy import critic, watchdog
+from belamy.model import Model, shipped_tensors
 from belamy.planning import plan
 from belamy.run import Run
 from belamy.source import Source
 from belamy.storage import read_json, read_tensors
 from belamy.training import Display, begin
 from belamy.watchdog import PATIENCE, Probe, Signs, Watchdog
-from tiny import engine, tiny
+from tiny import engine, same, tiny
 
 HEALTHY = Signs(coverage=0.6, spread=0.9, overfitting=0.1, norm=1.0)
 
@@ -216,6 +216,26 @@ def test_one_without_a_best_begins_again(collapsing: list[int], tmp_path: Path) 
     run = watched(tmp_path / "run")
     assert "back to 0 examples, rates times 0.5" in said(run)[0]
     assert read_json(run.saved()[-1] / "state.json")["clock"]["examples"] == 64
+
+
+def test_after_a_new_beginning_the_best_of_all_still_ships(
+    collapsing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, torch.Tensor]] = []
+
+    def compared(model: Model, heldout: Source, train: Source | None, **options: Any) -> dict[str, Any]:
+        if train is None:
+            shown.append({name: value.clone() for name, value in shipped_tensors(model.game).items()})
+        entry = {"value": 1.0 if len(shown) == 1 else 5.0, "floor": 0.0, "trivial": None}
+        return {"metrics": {"kid": entry}, "n": 2, "heldout": 2, "features": "x", "seconds": 0.0, "notes": []}
+
+    monkeypatch.setattr(critic, "compared", compared)
+    monkeypatch.setattr(Watchdog, "worthy", property(lambda self: False))
+    collapsing.append(3)
+    run = watched(tmp_path / "run", **{"judging.metric": "kid", "judging.times": 4})
+    assert "back to 0 examples" in said(run)[0] and len(shown) > 4
+    shipped = read_tensors(run.model / "model.safetensors")
+    assert same(shipped, shown[0]) and not same(shown[0], shown[-1])
 
 
 def test_one_that_cannot_be_helped_stops_with_a_model_and_a_report(

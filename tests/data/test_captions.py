@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from belamy.chance import Chance
 from belamy.data.captioned import CaptionedImages
 from belamy.data.shapes import Shapes, unseen_scene
 from belamy.errors import UserError
@@ -144,3 +145,17 @@ def test_held_out_scenes_are_never_trained_on(words: str) -> None:
 def test_shapes_that_cannot_be(options: dict[str, int], hint: str) -> None:
     with pytest.raises(UserError, match=hint):
         Shapes(**options)  # type: ignore[arg-type]
+
+
+def test_some_wrong_captions_are_all_but_true(words: str) -> None:
+    source = Shapes(count=3000, encoder=words, words=0)
+    indices = np.arange(200)
+    near = source.nearly(indices, Chance(0, range(200)))
+    strange = source.strangers(indices, near)
+    assert 0.3 < strange.mean() < 0.8
+    shared = [
+        len(source._truth[row] & source._says[int(number)]) / len(source._says[int(number)])
+        for row in indices for number in near[row][strange[row]]
+    ]  # fmt: skip
+    assert np.mean(shared) > 0.7  # of all that they say, one thing is wrong
+    assert source.strangers(indices, source._wrong(indices, Chance(1, range(200))))[:, 0].all()

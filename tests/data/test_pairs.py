@@ -97,6 +97,12 @@ def test_a_picture_without_a_partner_is_named(folder: Path, remove: str) -> None
         Pairs(str(folder))
 
 
+def test_half_a_pair_that_cannot_be_read_is_told(folder: Path) -> None:
+    (folder / "B" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"without a partner: 3; B/3\.png cannot be read: "):
+        Pairs(str(folder), bad_limit=0.5)
+
+
 def test_partners_of_other_sizes_are_named(folder: Path) -> None:
     save(folder / "B" / "5.png", noise(5, 24, 22))
     with pytest.raises(UserError, match=r"A/5.png is 20x24, its partner 22x24"):

@@ -6,6 +6,7 @@ import contextlib
 import json as jsons
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 def main() -> None:
     """The entry point: exit 0, 1 for a failure, 2 for what the user can mend, 75 preempted, 130 Ctrl-C."""
+    warnings.formatwarning = lambda message, *where, **more: f"warning: {message}\n"
     try:
         app()
     except UserError as error:

@@ -25,6 +25,8 @@ def data(found: dict[str, Any]) -> Iterator[str]:
     if found["attributes"]:
         counts = listing([f"{name} ({count:,})" for name, count in found["attributes"].items()])
         yield f"{len(found['attributes'])} attributes: {counts}"
+    if found["captioned"]:
+        yield f"{found['captioned']:,} of them with captions"
     yield f"{found['training']:,} for training, {found['heldout']:,} held out"
     if found["duplicates"]:
         yield f"{found['duplicates']:,} duplicates"
@@ -62,8 +64,10 @@ def plan_json(settled: Plan, estimate: dict[str, Any]) -> dict[str, Any]:
 
 TOLD = (
     "kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "high_quality", "kl",
-    "psnr", "psnr_y", "ssim", "perceptual", "patch_swd",
+    "psnr", "psnr_y", "ssim", "perceptual", "patch_swd", "attributes_all", "attributes_paraphrased", "retrieval_r10",
 )  # fmt: skip
+EXAMPLES = {1: "a large red circle at the top left on a blue background", 2: "a red circle above a blue square"}
+"""Prompts for scenes of so many shapes."""
 
 
 def run(finished: Run) -> Iterator[str]:
@@ -77,11 +81,13 @@ def run(finished: Run) -> Iterator[str]:
     path = finished.path
     yield f"made {path}/model, {path}/report.html and {path}/samples"
     yield "next:"
-    if "target_channels" in read_json(path / "facts.json"):
+    facts = read_json(path / "facts.json")
+    if "target_channels" in facts:
         yield f"  belamy apply {path} PICTURE --out answer.png"
         yield f"  belamy evaluate {path}"
         return
-    yield f"  belamy sample {path} -n 64 --seed 1 --out grid.png"
+    said = f'--prompt "{EXAMPLES.get(facts.get("scenes"), "...")}" ' if facts.get("text") else ""
+    yield f"  belamy sample {path} {said}-n 64 --seed 1 --out grid.png"
     yield f"  belamy evaluate {path}"
     yield f"  python -c \"import belamy; belamy.load('{path}').sample(16, seed=0).grid().save('grid.png')\""
 

@@ -56,6 +56,12 @@ class CaptionedImages(Captioned):
         return bool(self._images.has_parts)
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """What was found, as plain JSON."""
+        found: dict[str, Any] = self._images.summary
+        return found
+
+    @property
     def numbers(self) -> NDArray[np.int64]:
         return np.concatenate([self._captions[self._span(row)] for row in self._images.own])
 

@@ -87,10 +87,15 @@ class Captioned(Source):
         other.texts.facts = facts
         return other
 
+    def nearly(self, indices: NDArray[np.int64], rng: Chance) -> NDArray[np.int64]:
+        """Captions [B, N] that may be all but true, so that a game learns to tell them apart: here none."""
+        return np.empty((len(indices), 0), np.int64)
+
     def _wrong(self, indices: NDArray[np.int64], rng: Chance) -> NDArray[np.int64]:
         """Numbers [B, K] of captions that are not true; where chance finds too few, right ones stay."""
         own = self.numbers
         drawn = own[rng.integers(len(own), TRIES * self.wrongs).numpy()]
+        drawn = np.concatenate([self.nearly(indices, rng), drawn], 1)
         order = np.argsort(~self.strangers(indices, drawn), axis=1, kind="stable")[:, : self.wrongs]
         return np.take_along_axis(drawn, order, axis=1)
 

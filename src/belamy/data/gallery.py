@@ -35,6 +35,7 @@ class Gallery:
 
     ``names`` [N]; ``shapes`` [N, 3] are heights, widths and channels; ``depths`` [N] bits of a value, 8 or 16;
     ``hashes`` [N, 16] of the pixels; ``heldout`` [N] what the data says of it: 1, 0, or -1 where it says nothing.
+    ``bad`` are those that cannot be read.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Gallery:
     depths: NDArray[np.int64]
     hashes: NDArray[np.uint8]
     heldout: NDArray[np.int8]
+    bad: Bad
     _offsets: NDArray[np.int64]
     _bytes: NDArray[np.uint8]
 
@@ -116,7 +118,7 @@ def gallery(path: str, size: int | None = None, halved: bool = False, bad_limit:
     except (OSError, ValueError, LookupError, zipfile.BadZipFile):
         raise UserError(f"the decoded pictures in {folder} are damaged; delete that folder") from None
     tolerate(place.path, index["bad"], index["count"], bad_limit)
-    return Gallery(place.path, index["names"], shapes, depths, hashes, heldout, offsets, stored)
+    return Gallery(place.path, index["names"], shapes, depths, hashes, heldout, index["bad"], offsets, stored)
 
 
 def _place(path: str) -> Place:

@@ -57,6 +57,10 @@ class Shapes(Captioned):
         self._read_by = encoder, words
         self.texts = Texts(texts, encoder, words, shared_home())
         self._rows = np.arange(count)
+        self._alike: dict[frozenset[Any], list[int]] = {}
+        for row in range(count):
+            for claim in self._truth[row]:
+                self._alike.setdefault(self._truth[row] - {claim}, []).append(row)
         self.facts = {
             "kind": "captions", "resolution": resolution, "channels": 3, "classes": None, "text": self.texts.facts,
             "text_width": self.texts.facts["width"], "words": words, "scenes": objects, "count": count,
@@ -85,6 +89,20 @@ class Shapes(Captioned):
         truths = [self._truth[row] for row in self._rows[indices].tolist()]
         pairs = zip(truths, drawn.tolist(), strict=True)
         return np.array([[not self._says[number] <= truth for number in own] for truth, own in pairs])
+
+    def nearly(self, indices: NDArray[np.int64], rng: Chance) -> NDArray[np.int64]:
+        """Captions of scenes that differ in one thing at most: about half of them are true all the same."""
+        drawn = rng.uniform(4, 2).numpy()
+        return np.array([
+            [self._neighbour(row, *pair) for pair in pairs]
+            for row, pairs in zip(self._rows[indices].tolist(), drawn.tolist(), strict=True)
+        ])  # fmt: skip
+
+    def _neighbour(self, row: int, which: float, place: float) -> int:
+        """The caption of a trained scene that has all claims of this one but one, which chance names."""
+        claims = sorted(self._truth[row], key=repr)
+        others = self._alike.get(self._truth[row] - {claims[int(which * len(claims))]}, [row])
+        return int(self._told[others[int(place * len(others))]])
 
     def spoken(self, number: int) -> str:
         return self._spoken[number]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import PureWindowsPath
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -70,12 +70,33 @@ licence of the training data allows.
 """)
 
 
+class _Use(NamedTuple):
+    """What a model does: the hub's tag and pipeline, a command, a call, and words for it."""
+
+    tag: str
+    pipeline: str
+    command: str
+    call: str
+    does: str
+
+
 _USES = {
-    True: ("belamy apply path/to/model picture.png --out answer.png",
-           'answer = model.apply(PIL.Image.open("picture.png"))  # or an array [H, W, C] of 8 or 16 bits'),
-    False: ("belamy sample path/to/model -n 16 --seed 0 --out grid.png",
-            "pictures = model.sample(16, seed=0)  # the same seed gives the same pictures, whatever the batch"),
+    "translation": _Use(
+        "image-to-image", "image-to-image", "belamy apply path/to/model picture.png --out answer.png",
+        'answer = model.apply(PIL.Image.open("picture.png"))  # or an array [H, W, C] of 8 or 16 bits',
+        "It answers pictures with pictures",
+    ),
+    "captions": _Use(
+        "text-to-image", "text-to-image", 'belamy sample path/to/model --prompt "..." -n 8 --out grid.png',
+        'pictures = model("...", num_images=4).images', "It paints what a sentence says",
+    ),
 }  # fmt: skip
+_SAMPLES = _Use(
+    "image-generation", "unconditional-image-generation",
+    "belamy sample path/to/model -n 16 --seed 0 --out grid.png",
+    "pictures = model.sample(16, seed=0)  # the same seed gives the same pictures, whatever the batch",
+    "It draws new samples",
+)  # fmt: skip
 
 
 def model_card(
@@ -90,9 +111,8 @@ def model_card(
     ``log_summary`` is ``read_log(path).summary()``. Of paths in the recipe only the last part is told.
     """
     game, data = game_name(recipe), data_in_words(facts)
-    answers = facts.get("kind") == "translation"
-    kind = ("image-to-image", "image-to-image") if answers else ("image-generation", "unconditional-image-generation")
-    tag, pipeline = kind if "pixels" in data else ("", "")
+    use = _USES.get(str(facts.get("kind")), _SAMPLES)
+    tag, pipeline = (use.tag, use.pipeline) if "pixels" in data else ("", "")
     front = {
         "library_name": "belamy",
         "tags": ["belamy", "gan", *([game.lower()] if game else []), *([tag] if tag else [])],
@@ -100,15 +120,13 @@ def model_card(
         "license": "other",
     }
     entries = metric_entries(evaluation)
-    command, call = _USES[answers]
-    does = "It answers pictures with pictures" if answers else "It draws new samples"
     return _CARD.substitute(
         front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
         name=_plain(name),
         what=f"A generative adversarial network{f' ({_plain(game)})' if game else ''}, trained with "
-        f"belamy{f' on {data}' if data else ''}. {does}, in the manner of its training data.",
-        command=command,
-        call=call,
+        f"belamy{f' on {data}' if data else ''}. {use.does}, in the manner of its training data.",
+        command=use.command,
+        call=use.call,
         conditional=_conditional(facts),
         data=_data(recipe, facts),
         results=_results(entries, evaluation or {}),

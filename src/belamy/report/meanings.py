@@ -53,6 +53,26 @@ _MEANINGS = {
     "ppl": Meaning(
         "Perceptual path length", "How fast pictures change along latents, in features; jumps raise it.", "lower"
     ),
+    "attributes_all": Meaning(
+        "All as said", "The share of pictures that show all that was said, and nothing beside.", "higher", 1, True
+    ),
+    "attributes_paraphrased": Meaning(
+        "All as said, in new words", "The same for scenes and words that training never had.", "higher", 1, True
+    ),
+    **{
+        f"attributes_{name}": Meaning(f"{name.capitalize()} as said", "By pixels.", "higher", 1, True)
+        for name in ("shape", "colour", "size", "place", "relation", "ground")
+    },
+    **{
+        f"retrieval_r{k}": Meaning(
+            f"Right caption in {k}", "The share of pictures for which a judge, taught by real pictures alone, finds the"
+            f" right caption among the likeliest {k}.", "higher", 1, True,
+        )
+        for k in (1, 5, 10)
+    },
+    "diversity": Meaning(
+        "Diversity", "How far apart pictures of one caption are, over how far apart those of others are.", "higher"
+    ),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
     "psnr": Meaning("PSNR", "Agreement with the true answer in decibels.", "higher"),
     "psnr_y": Meaning("PSNR-Y", "Agreement of the luma with the true answer's, in decibels.", "higher"),
