@@ -110,6 +110,7 @@ def test_a_relation_may_be_told_from_either_side() -> None:
     assert any("red circle to the left of a blue square" in text for text in told)
     assert any("blue square to the right of a red circle" in text for text in told)
     assert not any("blue square to the left" in text for text in told)
+    assert not any(" ," in text or "  " in text for text in told)
 
 
 def test_unheard_captions_are_in_other_forms() -> None:

@@ -91,7 +91,7 @@ def caption(scene: Scene, choose: Choose, unheard: bool = False, whole: bool = F
         _place(str(scene.place), choose, unheard) if "place" in says else "",
         scene.ground if "ground" in says else "",
     )
-    return " ".join(text.replace(" ,", ",").split()), frozenset({"shape", "colour"} | says)
+    return _tidy(text), frozenset({"shape", "colour"} | says)
 
 
 def _words(*words: str) -> str:
@@ -123,6 +123,10 @@ FORMS: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"there is {thing} {place} {_on(ground, 'and the background is {}')}",
     lambda thing, place, ground: f"{_on(ground, ' a {} background with')} {thing} {place}",
     lambda thing, place, ground: f"{_on(ground, 'on {},')} {thing} {place}",
+    lambda thing, place, ground: f"draw {thing} {place} {_on(ground, 'with a {} background')}",
+    lambda thing, place, ground: f"an image of {thing} {place} {_on(ground, ', the background {}')}",
+    lambda thing, place, ground: f"{thing} is shown {place} {_on(ground, 'over a {} background')}",
+    lambda thing, place, ground: f"{place} there is {thing} {_on(ground, 'on a {} background')}",
 )
 UNHEARD: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"please draw {thing} {place} {_on(ground, 'in front of a {} background')}",
@@ -142,4 +146,8 @@ def _relation(
     pair = f"{first} {choose(words[relation])} {second}"
     ground = scene.ground if "ground" in says else ""
     text = choose(UNHEARD if unheard else FORMS)(pair, "", ground)
-    return " ".join(text.replace(" ,", ",").split()), frozenset(says)
+    return _tidy(text), frozenset(says)
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.split()).replace(" ,", ",")
