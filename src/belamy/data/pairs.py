@@ -88,7 +88,8 @@ class Pairs(Cuts):
         if alone := sorted(rows["A"].keys() ^ rows["B"].keys()):
             named = ", ".join(name.lstrip("/") for name in alone[:3])
             first = "".join(f"; {one['name']} cannot be read: {one['why']}" for one in pictures.bad[:3])
-            raise UserError(f"{len(alone)} pictures in {path} are in A or in B alone, without a partner: {named}{first}")
+            told = f"{len(alone)} pictures in {path} are in A or in B alone, without a partner: {named}"
+            raise UserError(told + first)
         views = [(rows["A"][name], rows["B"][name]) for name in sorted(rows["A"])]  # so is what is held out
         for pair in views:
             (height, width), (other_height, other_width) = (pictures.shapes[row, :2] for row in pair)
