@@ -28,7 +28,7 @@ from belamy.scenes.grammar import Scene
 ATTRIBUTES = ("shape", "colour", "size", "place", "relation", "ground", "all")
 RETRIEVAL = ("retrieval_r1", "retrieval_r5", "retrieval_r10")
 METRICS = (*RETRIEVAL, "kid", "diversity")
-SCENES = (*(f"attributes_{name}" for name in ATTRIBUTES), "attributes_paraphrased")
+SCENES, PARAPHRASED = tuple(f"attributes_{name}" for name in ATTRIBUTES), "attributes_paraphrased"
 PICTURES = 1000
 NEIGHBOURS = 4000
 """Training captions among which the nearest is looked for, and pictures that the judge of captions learns from."""
@@ -56,7 +56,7 @@ def evaluate(
     training picture of the nearest caption. Raises UserError for an unknown metric.
     """  # fmt: skip
     began = time.perf_counter()
-    known = (*SCENES, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
+    known = (*SCENES, PARAPHRASED, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
     wanted, n = _checked(metrics, known), min(n or PICTURES, len(heldout))
     heldout, train = heldout.read_as(model.facts["text"]), train and train.read_as(model.facts["text"])
 
@@ -67,8 +67,14 @@ def evaluate(
     if trivial and train is not None:
         others["nearest_caption"] = partial(nearest_pictures, train)
     found: dict[str, dict[str, Any]] = {}
-    if isinstance(heldout, Shapes) and any(name in SCENES for name in wanted):
-        found |= _scenes(heldout, train if isinstance(train, Shapes) else None, n, paint, others)
+    if isinstance(heldout, Shapes):
+        seen = train if isinstance(train, Shapes) else None
+        half = n if seen is None else n // 2
+        if any(name in SCENES for name in wanted):
+            found |= _scenes(heldout, seen, half, paint, others)
+        if PARAPHRASED in wanted:
+            value = attributes(heldout, half, paint, unheard=True)["all"]
+            found[PARAPHRASED] = {"value": value, "floor": _real(heldout, half)["all"], "trivial": None}
     if any(name in RETRIEVAL for name in wanted):
         found |= _retrieved(heldout, train, n, paint, others, features)
     if "kid" in wanted:
@@ -92,11 +98,10 @@ def _checked(metrics: Sequence[str] | None, known: Sequence[str]) -> list[str]:
 def _scenes(
     heldout: Shapes, train: Shapes | None, n: int, paint: Paint, others: dict[str, Paint]
 ) -> dict[str, dict[str, Any]]:
-    """What pixels say of scenes, half of them seen, as far as there is training data."""
-    half = n // 2 if train is not None else n
-    unseen, anew = attributes(heldout, half, paint), attributes(heldout, half, paint, unheard=True)
-    seen = attributes(train, half, paint) if train is not None else None
-    floor, beside = _real(heldout, half), {name: attributes(heldout, half, other) for name, other in others.items()}
+    """What pixels say of ``n`` unseen scenes, and of as many seen ones where there is training data."""
+    unseen, beside = attributes(heldout, n, paint), {name: attributes(heldout, n, one) for name, one in others.items()}
+    seen = None if train is None else attributes(train, n, paint)
+    floor = dict.fromkeys(unseen, None) if train is None else _real(heldout, n)
     found: dict[str, dict[str, Any]] = {}
     for name in unseen:
         both = unseen[name] if seen is None else (seen[name] + unseen[name]) / 2
@@ -104,7 +109,6 @@ def _scenes(
             "value": both, "seen": None if seen is None else seen[name], "unseen": unseen[name], "floor": floor[name],
             "trivial": {other: numbers[name] for other, numbers in beside.items()} or None,
         }  # fmt: skip
-    found["attributes_paraphrased"] = {"value": anew["all"], "floor": floor["all"], "trivial": None}
     return found
 
 

@@ -116,7 +116,7 @@ def write_walk(
     To a ``.png`` goes a strip of ``stations`` pictures from the first prompt to the last. Returns the number of frames.
     """  # fmt: skip
     model = load(source, str(choose_device(device)))
-    if out.suffix == ".png":
+    if out.suffix == ".png" and prompts:
         pixels = between(model, prompts, stations, seed=seed)
         out.parent.mkdir(parents=True, exist_ok=True)
         grid(pixels, stations).save(out)

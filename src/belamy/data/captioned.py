@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ class CaptionedImages(Captioned):
         found: dict[str, Any] = self._images.summary
         return found
 
-    @property
-    def numbers(self) -> NDArray[np.int64]:
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:  # type: ignore[override]
         return np.concatenate([self._captions[self._span(row)] for row in self._images.own])
 
     def pictures(self, indices: NDArray[np.int64], rng: Chance) -> Tensor:
@@ -96,6 +97,7 @@ class CaptionedImages(Captioned):
         if images is None:
             return None
         other = copy.copy(self)
+        other.__dict__.pop("numbers", None)  # those of other rows
         other._images = images
         return other
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from belamy.chance import Chance
+from belamy.chance import Chance, key
 from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
@@ -66,13 +66,16 @@ class Captioned(Source):
 
     def plain(self, indices: NDArray[np.int64]) -> Batch:
         """As evaluation sees them: with a caption each, and no wrong ones."""
-        rng = Chance(0, torch.from_numpy(indices))
-        return {"image": self.pictures(indices, rng), "text": self.texts.rows(self.told(indices, rng))}
+        image = self.pictures(indices, Chance(key("plain"), torch.from_numpy(indices)))
+        return {"image": image, "text": self.texts.rows(self._first(indices))}
 
     def captions(self, size: int, start: int = 0) -> list[str]:
         """What the captions of ``take(size, start)`` say."""
-        indices = self.order(size, start)
-        return [self.spoken(number) for number in self.told(indices, Chance(0, torch.from_numpy(indices))).tolist()]
+        return [self.spoken(number) for number in self._first(self.order(size, start)).tolist()]
+
+    def _first(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each row the caption by which it is judged."""
+        return self.told(indices, Chance(key("told"), torch.from_numpy(indices)))
 
     def read_as(self, facts: dict[str, Any]) -> Self:
         """The same rows, whose texts are read as a model of these ``facts`` does.

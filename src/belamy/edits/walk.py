@@ -34,8 +34,10 @@ def walk(
     if name not in parts[0]:
         raise UserError(f"{type(model.game).__name__} has no latents to walk through")
     stations = torch.cat([part[name] for part in parts])
-    still = {key: value[:1] for key, value in parts[0].items() if key != name}
-    return _frames(model, name, stations, still, frames)
+    # Words that places look at cannot be blended: they are those of the nearer prompt.
+    kept = parts if prompts else [{key: value[:1] for key, value in parts[0].items()}]
+    others = {key: torch.cat([part[key] for part in kept]) for key in parts[0] if key != name}
+    return _frames(model, name, stations, others, frames)
 
 
 def between(model: Model, prompts: Sequence[Prompt], frames: int, *, seed: int = 0) -> Pixels:
@@ -51,15 +53,14 @@ def between(model: Model, prompts: Sequence[Prompt], frames: int, *, seed: int =
     first = places.long().clamp(max=len(prompts) - 2)
     share = (places - first).to(stations).view(-1, *[1] * (stations.dim() - 1))
     blended = stations[first] * (1 - share) + stations[first + 1] * share
-    # Words that places look at cannot be blended: they are those of the nearer prompt.
     others = {name: torch.cat([part[name] for part in parts])[places.round().long()] for name in parts[0]}
     return model.codec.decode(model.make({**others, "styles": blended})[model.codec.key])
 
 
-def _frames(model: Model, name: str, stations: Tensor, still: dict[str, Tensor], frames: int) -> Iterator[Pixels]:
+def _frames(model: Model, name: str, stations: Tensor, others: dict[str, Tensor], frames: int) -> Iterator[Pixels]:
     for places in (torch.arange(len(stations) * frames) / frames).split(CHUNK):
         weights = loop(places, len(stations), normal=name == "latent").to(stations)
-        given = {key: value.expand(len(places), *value.shape[1:]) for key, value in still.items()}
+        given = {key: value[places.round().long() % len(value)] for key, value in others.items()}
         made = model.make({**given, name: torch.tensordot(weights, stations, 1)})
         yield from model.codec.decode(made[model.codec.key])
 
