@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from belamy.cli.main import parse_settings
 from belamy.hardware import machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,6 +82,19 @@ def summary(values: Sequence[float], digits: int = 4) -> dict[str, float]:
     """Median and range."""
     found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     return {name: round(value, digits) for name, value in found.items()}
+
+
+def tried(name: str, about: str | None, trials: Iterable[str], measure: Callable[..., Record]) -> None:
+    """The command of a benchmark of several trials: measures one, with what its recipe is changed by, and keeps it."""
+    options = parser(about)
+    options.add_argument("--trial", choices=list(trials), required=True)
+    options.add_argument("--examples", type=int)
+    options.add_argument("--set", action="append", metavar="KEY=VALUE", help="anything in the recipe")
+    options.add_argument("--variant", default="", help="a name for a trial, to keep it apart")
+    arguments = parsed(options)
+    figure = measure(arguments.trial, arguments.seed, arguments.examples, parse_settings(arguments.set))
+    variant = "-".join(filter(None, (arguments.trial, arguments.variant)))
+    record(name, arguments.seed, figure, command(), variant=variant)
 
 
 def say(text: object) -> None:

@@ -221,16 +221,11 @@ def translation() -> list[str]:
             if metric not in one:
                 continue
             figures = one[metric] if isinstance(one[metric], dict) else {"value": one[metric]}
-            beside = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())
             mine = [reached(figures, *goal[1:]) for goal in goals if goal[0] == metric]
             told = verdict(all(mine)) if mine else ""
-            rows.append([one["variant"], metric, beside.removeprefix("value "), f"{one['train_seconds']:.0f}", told])
-    if not rows:
-        return []
+            rows.append([one["variant"], metric, listed(figures), f"{one['train_seconds']:.0f}", told])
     about = "On held-out pictures, with what needs no learning beside it; the faithful network's is its gain in dB."
-    head = ["task", "metric", "ours, then the others", "seconds in all", "target"]
-    again = "    .venv/bin/python benchmarks/translation.py --trial TASK\n"
-    return [f"## Pictures from pictures\n\n{about}\n", table(head, rows), again]
+    return tasks("Pictures from pictures", about, rows, "translation.py")
 
 
 def text2image() -> list[str]:
@@ -239,17 +234,26 @@ def text2image() -> list[str]:
         goals = SAYINGS.get(one["variant"], {})
         for metric, figures in one.items():
             if isinstance(figures, dict) and "value" in figures:
-                beside = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in figures.items())
                 told = verdict(goals[metric](figures)) if metric in goals else ""
-                rows.append([one["variant"], metric, beside, f"{one['train_seconds']:.0f}", told])
+                rows.append([one["variant"], metric, listed(figures), f"{one['train_seconds']:.0f}", told])
         rows.append([one["variant"], "milliseconds a picture, one core", f"{one['milliseconds']:.3g}", "",
                      verdict(one["milliseconds"] <= 5)])  # fmt: skip
+    about = "On held-out captions: floor is what real pictures have, nearest caption a training picture."
+    return tasks("Pictures from sentences", about, rows, "text2image.py")
+
+
+def tasks(title: str, about: str, rows: Sequence[Sequence[str]], script: str) -> list[str]:
+    """A table of tasks and their metrics, where any has been measured."""
     if not rows:
         return []
-    about = "On held-out captions: floor is what real pictures have, nearest caption a training picture."
     head = ["task", "metric", "ours, then the others", "seconds in all", "target"]
-    again = "    .venv/bin/python benchmarks/text2image.py --trial TASK\n"
-    return [f"## Pictures from sentences\n\n{about}\n", table(head, rows), again]
+    again = f"    .venv/bin/python benchmarks/{script} --trial TASK\n"
+    return [f"## {title}\n\n{about}\n", table(head, rows), again]
+
+
+def listed(figures: dict[str, float]) -> str:
+    """A value, and by their names those that stand beside it."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items()).removeprefix("value ")
 
 
 def reached(figures: dict[str, float], baseline: str, amount: float) -> bool:

@@ -20,9 +20,8 @@ import torch
 from PIL import Image
 
 import belamy
-from belamy.cli.main import parse_settings
 from belamy.storage import read_json
-from common import CACHE, DATA, ROOT, command, parsed, parser, record, say
+from common import CACHE, DATA, ROOT, say, tried
 from translation import heldout, keep, on_white, part
 
 TIMED = 64
@@ -131,17 +130,5 @@ def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]
     }  # fmt: skip
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--trial", choices=list(TRIALS), required=True)
-    options.add_argument("--examples", type=int)
-    options.add_argument("--set", action="append", metavar="KEY=VALUE", help="anything in the recipe")
-    options.add_argument("--variant", default="", help="a name for a trial, to keep it apart")
-    arguments = parsed(options)
-    figure = measure(arguments.trial, arguments.seed, arguments.examples, parse_settings(arguments.set))
-    variant = "-".join(filter(None, (arguments.trial, arguments.variant)))
-    record("text2image", arguments.seed, figure, command(), variant=variant)
-
-
 if __name__ == "__main__":
-    main()
+    tried("text2image", __doc__, TRIALS, measure)

@@ -21,13 +21,12 @@ from PIL import Image, ImageDraw
 
 import belamy
 from belamy.answers import evaluate
-from belamy.cli.main import parse_settings
 from belamy.data.photos import Degraded
 from belamy.judge import source_of
 from belamy.run import Run
 from belamy.storage import read_json
 from belamy.translation import between
-from common import CACHE, DATA, ROOT, command, parsed, parser, record, say
+from common import CACHE, DATA, ROOT, say, tried
 
 COLOURS = {"circle": (214, 68, 60), "square": (60, 110, 214), "triangle": (64, 168, 84)}
 WHITE = (255, 255, 255)
@@ -208,17 +207,5 @@ def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]
     }  # fmt: skip
 
 
-def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--trial", choices=list(TRIALS), required=True)
-    options.add_argument("--examples", type=int)
-    options.add_argument("--set", action="append", metavar="KEY=VALUE", help="anything in the recipe")
-    options.add_argument("--variant", default="", help="a name for a trial, to keep it apart")
-    arguments = parsed(options)
-    figure = measure(arguments.trial, arguments.seed, arguments.examples, parse_settings(arguments.set))
-    variant = "-".join(filter(None, (arguments.trial, arguments.variant)))
-    record("translation", arguments.seed, figure, command(), variant=variant)
-
-
 if __name__ == "__main__":
-    main()
+    tried("translation", __doc__, TRIALS, measure)

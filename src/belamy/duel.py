@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -204,6 +205,24 @@ class Duel(Game):
     def truncate(self, given: Batch, amount: float) -> Batch:
         """Latents drawn towards their mean: less variety, more typical samples for an ``amount`` below 1."""
         return {**given, "latent": given["latent"] * amount}
+
+
+def suited_to_pictures(
+    resolution: int, batch: int, count: int, burn_in: int, gamma: float | None, penalties: Mapping[str, float] | None,
+    augment: float | str | None, augment_over: int | None,
+) -> dict[str, Any]:
+    """Options of a duel over ``count`` pictures where they are not given.
+
+    R1 and R2 weigh ``gamma``, which grows with the number of pixels and falls with the size of the ``batch``, as that
+    of StyleGAN2-ADA does: 2 at 32x32 with batches of 32. Fewer than 5,000 pictures are augmented with a probability
+    of .3.
+    """  # fmt: skip
+    gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
+    return {
+        "penalties": {"r1": gamma, "r2": gamma, **(penalties or {})}, "burn_in": burn_in,
+        "augment": 0.3 * (count < 5000) if augment is None else augment,
+        "augment_over": burn_in if augment_over is None else augment_over,
+    }  # fmt: skip
 
 
 def _among(name: str, known: Collection[str]) -> None:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from belamy.chance import Chance
 from belamy.game import Batch, Turn
-from belamy.games.r3gan import R3GAN, default_widths
-from belamy.networks.r3gan import base_size
+from belamy.games.r3gan import R3GAN
+from belamy.networks.r3gan import base_size, default_widths
 from tiny import roughened
 
 

@@ -61,10 +61,10 @@ def test_shapes(resolution: int, stages: int, classes: int) -> None:
         [after, before] for before, after in pairwise(widths)
     ]
     shapes = {name: list(value.shape) for name, value in discriminator.named_parameters()}
-    assert shapes["read"] == [widths[-1], 3, 1, 1] and shapes["gather"] == [8, base, base]
+    assert shapes["descent.read"] == [widths[-1], 3, 1, 1] and shapes["gather"] == [8, base, base]
     assert shapes["judge"] == [7 if classes else 1, 8]
     assert shapes.get("embedding.weight") == ([3, 7] if classes else None)
-    assert [list(one.shape) for one in discriminator.transitions] == [
+    assert [list(one.shape) for one in discriminator.descent.transitions] == [
         [after, before] for before, after in pairwise(widths[::-1])
     ]
 
@@ -87,12 +87,12 @@ def test_the_discriminator_is_the_plain_one(classes: int) -> None:
     network = roughened(Discriminator(2, 4, [6, 4], classes, blocks=2, expansion=2.0, group=2, embedding=5))
     weights = network.state_dict()
     images, kinds = torch.randn(3, 2, 8, 8), torch.tensor([2, 0, 1])
-    maps = F.conv2d(images, weights["read"])
+    maps = F.conv2d(images, weights["descent.read"])
     for stage, inner in enumerate((8, 12)):
         for block in range(2):
-            maps = plain_block(weights, f"stages.{stage}.{block}.", maps, inner // 2)
+            maps = plain_block(weights, f"descent.stages.{stage}.{block}.", maps, inner // 2)
         if stage == 0:
-            maps = halve(maps, weights["transitions.0"])
+            maps = halve(maps, weights["descent.transitions.0"])
     answer = (maps * weights["gather"]).sum((2, 3)) @ weights["judge"].T
     expected = (answer * weights["embedding.weight"][kinds]).sum(1) if classes else answer[:, 0]
     assert torch.allclose(network(images, kinds if classes else None), expected, rtol=1e-4, atol=1e-4)
@@ -118,8 +118,9 @@ def test_strided_networks_are_the_plain_ones_between_two_convolutions(channels: 
     discriminator = roughened(Discriminator(channels, 4, [6, 4], stride=stride, blocks=1, group=2))
     images = generator(torch.randn(3, 5))
     assert images.shape == (3, channels, 8 * stride, 8 * stride)
-    maps = F.conv2d(images, discriminator.read, stride=stride, padding=(4 - stride) // 2)
-    maps = discriminator.stages[1](halve(discriminator.stages[0](maps), discriminator.transitions[0]))
+    descent = discriminator.descent
+    maps = F.conv2d(images, descent.read, stride=stride, padding=(4 - stride) // 2)
+    maps = descent.stages[1](halve(descent.stages[0](maps), descent.transitions[0]))
     expected = (maps * discriminator.gather).sum((2, 3)) @ discriminator.judge.t()
     torch.testing.assert_close(discriminator(images), expected[:, 0])
 

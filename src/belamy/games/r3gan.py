@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.duel import Duel
+from belamy.duel import Duel, suited_to_pictures
 from belamy.game import Batch
-from belamy.networks.r3gan import Discriminator, Generator, base_size, default_widths
+from belamy.networks.r3gan import Discriminator, Generator, layout
 
 
 class R3GAN(Duel):
@@ -38,19 +38,9 @@ class R3GAN(Duel):
         augment: float | str | None = None, augment_over: int | None = None, correct: int | None = 2000, count: int = 0,
         batch: int = 32, **others: Any,
     ) -> None:  # fmt: skip
-        gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
-        penalties = {"r1": gamma, "r2": gamma, **(penalties or {})}
-        augment = 0.3 * (count < 5000) if augment is None else augment
-        augment_over = burn_in if augment_over is None else augment_over
-        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, correct=correct, **others)
-        base = base_size(resolution)
-        stride = (2 if resolution >= 24 else 1) if stride is None else stride
-        if stride not in (1, 2, 4) or resolution % (stride * base):
-            raise ValueError(f"stride {stride} should be 1, 2 or 4 and leave {base}x{base} of {resolution}")
-        fitting = default_widths(resolution // stride)
-        widths = list(widths or fitting)
-        if len(widths) != len(fitting):
-            raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
+        suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
+        super().__init__(latent, loss, correct=correct, **suited, **others)
+        base, widths, stride = layout(resolution, widths, stride)
         self.generator = Generator(channels, base, widths, latent, classes, blocks, expansion, group, stride)
         seen = channels * self.pack
         self.discriminator = Discriminator(seen, base, widths, classes, blocks, expansion, group, stride)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.duel import Duel
+from belamy.duel import Duel, suited_to_pictures
 from belamy.game import Batch
-from belamy.networks.r3gan import base_size, default_widths
+from belamy.networks.r3gan import layout
 from belamy.networks.text2image import Discriminator, Generator, match
 from belamy.ops.penalties import squared_gradients
 
@@ -44,14 +44,9 @@ class Text2Image(Duel):
         text_penalty: float = 0.001, vary: float = 0.001, augment: float | str | None = None,
         augment_over: int | None = None, correct: int | None = 2000, count: int = 0, batch: int = 32, **others: Any,
     ) -> None:  # fmt: skip
-        gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
-        penalties = {"r1": gamma, "r2": gamma, **(penalties or {})}
-        augment = 0.3 * (count < 5000) if augment is None else augment
-        augment_over = burn_in if augment_over is None else augment_over
-        super().__init__(latent, loss, penalties, burn_in, augment, augment_over, correct=correct, **others)
-        base = base_size(resolution)
-        stride = (2 if resolution >= 24 else 1) if stride is None else stride
-        widths = list(widths or default_widths(resolution // stride))
+        suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
+        super().__init__(latent, loss, correct=correct, **suited, **others)
+        base, widths, stride = layout(resolution, widths, stride)
         own = (blocks, expansion, group, stride)
         self.generator = Generator(channels, base, widths, latent, text_width, code, words, *own)
         self.discriminator = Discriminator(channels, base, widths, text_width, words, *own)

@@ -67,6 +67,22 @@ def default_widths(resolution: int) -> list[int]:
     return widths
 
 
+def layout(resolution: int, widths: Sequence[int] | None, stride: int | None) -> tuple[int, list[int], int]:
+    """The side of the smallest maps, channels from there upwards, and the stride, where they are not given.
+
+    Raises ValueError for what does not fit the resolution.
+    """
+    base = base_size(resolution)
+    stride = (2 if resolution >= 24 else 1) if stride is None else stride
+    if stride not in (1, 2, 4) or resolution % (stride * base):
+        raise ValueError(f"stride {stride} should be 1, 2 or 4 and leave {base}x{base} of {resolution}")
+    fitting = default_widths(resolution // stride)
+    widths = list(widths or fitting)
+    if len(widths) != len(fitting):
+        raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants as many as {fitting}")
+    return base, widths, stride
+
+
 def tower(widths: Sequence[int], blocks: int, expansion: float, group: int) -> list[nn.Sequential]:
     """For each of ``widths`` so many blocks."""
     depth = blocks * len(widths)
@@ -94,9 +110,7 @@ class Generator(nn.Module):
         self.transitions = nn.ParameterList(
             normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
-        shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
-        brush = torch.randn(shape) / math.sqrt(widths[-1])
-        self.paint = nn.Parameter((brush * upsampling(brush, stride)).contiguous() if stride > 1 else FAINT * brush)
+        self.paint = brush(channels, widths[-1], stride)
         self.ground = nn.Parameter(torch.zeros(channels))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
@@ -106,16 +120,51 @@ class Generator(nn.Module):
         maps = self.stages[0](maps.contiguous(memory_format=torch.channels_last))
         for transition, stage in zip(self.transitions, self.stages[1:], strict=True):
             maps = stage(upsample(maps, transition))
-        if self.stride == 1:
-            return bent(conv2d(maps, self.paint, self.ground).float())
-        paint, ground = FAINT * self.paint, FAST * self.ground
-        return bent(conv_transpose2d(maps, paint, ground, stride=self.stride, padding=self.stride // 2).float())
+        return bent(painted(maps, self.paint, self.ground if self.stride == 1 else FAST * self.ground, self.stride))
+
+
+def brush(channels: int, width: int, stride: int) -> nn.Parameter:
+    """What paints ``channels`` of squares of ``stride`` pixels, faintly, from maps of ``width`` channels."""
+    shape = (width, channels, 1, 1) if stride > 1 else (channels, width, 1, 1)
+    weights = torch.randn(shape) / math.sqrt(width)
+    return nn.Parameter((weights * upsampling(weights, stride)).contiguous() if stride > 1 else FAINT * weights)
+
+
+def painted(maps: Tensor, paint: Tensor, ground: Tensor | None, stride: int) -> Tensor:
+    """Maps [B, W, H, H] as pictures [B, C, stride H, stride H] on a ``ground`` [C], by a ``brush``: float32."""
+    if stride == 1:
+        return conv2d(maps, paint, ground).float()
+    return conv_transpose2d(maps, FAINT * paint, ground, stride=stride, padding=stride // 2).float()
 
 
 def bent(pictures: Tensor) -> Tensor:
     """Pictures of which little more than [-1, 1] is left: white stays white whatever grain lies beyond it."""
     inner = pictures.clamp(-1, 1)
     return inner + BEYOND * (pictures - inner)
+
+
+class Descent(nn.Module):
+    """Images [B, ``channels``, R, R] to the smallest maps [B, ``widths[0]``, H, H]: the generator's way, mirrored."""
+
+    def __init__(self, channels: int, widths: Sequence[int], blocks: int, expansion: float, group: int,
+                 stride: int) -> None:  # fmt: skip
+        super().__init__()
+        self.stride = stride
+        kernel = 4 if stride > 1 else 1  # of three colours, no more numbers than the first maps have channels
+        self.read = normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
+        self.stages = nn.ModuleList(reversed(tower(widths, blocks, expansion, group)))
+        self.transitions = nn.ParameterList(
+            normal(torch.empty(after, before), before) for before, after in pairwise(widths[::-1])
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.contiguous(memory_format=torch.channels_last)
+        maps = conv2d(images, self.read, stride=self.stride, padding=(self.read.shape[2] - self.stride) // 2)
+        for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
+            maps = stage(maps)
+            if transition is not None:
+                maps = downsample(maps, transition)
+        return maps
 
 
 class Discriminator(nn.Module):
@@ -126,14 +175,7 @@ class Discriminator(nn.Module):
                  embedding: int = 256) -> None:  # fmt: skip
         super().__init__()
         top = widths[0]
-        self.stride = stride
-        kernel = 4 if stride > 1 else 1  # of three colours, no more numbers than the first maps have channels
-        self.read = normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
-        self.stages = nn.ModuleList(reversed(tower(widths, blocks, expansion, group)))
-        downward = widths[::-1]
-        self.transitions = nn.ParameterList(
-            normal(torch.empty(after, before), before) for before, after in pairwise(downward)
-        )
+        self.descent = Descent(channels, widths, blocks, expansion, group, stride)
         self.gather = normal(torch.empty(top, base, base), base * base)
         self.judge = normal(torch.empty(embedding if classes else 1, top), top)
         self.embedding = nn.Embedding(classes, embedding) if classes else None
@@ -141,12 +183,7 @@ class Discriminator(nn.Module):
             nn.init.normal_(self.embedding.weight, 0, 1 / math.sqrt(embedding))
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
-        maps = conv2d(images, self.read, stride=self.stride, padding=(self.read.shape[2] - self.stride) // 2)
-        for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
-            maps = stage(maps)
-            if transition is not None:
-                maps = downsample(maps, transition)
+        maps = self.descent(images)
         with torch.autocast(images.device.type, enabled=False):
             answer: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
             if self.embedding is None:

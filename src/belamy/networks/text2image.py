@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.r3gan import FAINT, bent, normal, tower
-from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
-from belamy.ops.resample import downsample, upsample, upsampling
+from belamy.networks.r3gan import Descent, bent, brush, normal, painted, tower
+from belamy.ops.convolution import pointwise
+from belamy.ops.resample import upsample
 
 HEAD = 64
 SLOW = 0.3
@@ -110,9 +110,7 @@ class Generator(nn.Module):
             normal(torch.empty(after, before), before) for before, after in pairwise(widths)
         )
         self.listening = Listening(widths[1], text) if words else None
-        shape = (widths[-1], channels, 1, 1) if stride > 1 else (channels, widths[-1], 1, 1)
-        brush = torch.randn(shape) / math.sqrt(widths[-1])
-        self.paint = nn.Parameter((brush * upsampling(brush, stride)).contiguous() if stride > 1 else FAINT * brush)
+        self.paint = brush(channels, widths[-1], stride)
         self.ground = nn.Parameter(torch.zeros(channels, told))
 
     def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,11 +131,8 @@ class Generator(nn.Module):
             maps = stage(maps * (1 + gain) + shift)
             if index == 1 and self.listening is not None:
                 maps = self.listening(maps, text)
-        if self.stride == 1:
-            painted = conv2d(maps, self.paint)
-        else:
-            painted = conv_transpose2d(maps, FAINT * self.paint, stride=self.stride, padding=self.stride // 2)
-        return bent(painted.float() + F.linear(told, self.ground)[:, :, None, None].float())
+        ground = F.linear(told, self.ground)[:, :, None, None].float()
+        return bent(painted(maps, self.paint, None, self.stride) + ground)
 
 
 class Discriminator(nn.Module):
@@ -146,24 +141,13 @@ class Discriminator(nn.Module):
     def __init__(self, channels: int, base: int, widths: Sequence[int], text: int, words: int, blocks: int,
                  expansion: float, group: int, stride: int, seen: int = 256) -> None:  # fmt: skip
         super().__init__()
-        self.stride = stride
-        kernel = 4 if stride > 1 else 1
-        self.read = normal(torch.empty(widths[-1], channels, kernel, kernel), channels * kernel**2)
-        self.stages = nn.ModuleList(reversed(tower(widths, blocks, expansion, group)))
-        self.transitions = nn.ParameterList(
-            normal(torch.empty(after, before), before) for before, after in pairwise(widths[::-1])
-        )
+        self.descent = Descent(channels, widths, blocks, expansion, group, stride)
         self.gather = normal(torch.empty(seen, widths[0] * base * base), widths[0] * base * base)
         self.reader = Reader(text, seen, 4 if words else 0)
 
     def seen(self, images: Tensor) -> Tensor:
         """What is in pictures [B, C, R, R]: float32 [B, ``seen``]."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        maps = conv2d(images, self.read, stride=self.stride, padding=(self.read.shape[2] - self.stride) // 2)
-        for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
-            maps = stage(maps)
-            if transition is not None:
-                maps = downsample(maps, transition)
+        maps = self.descent(images)
         with torch.autocast(images.device.type, enabled=False):
             return F.linear(maps.float().flatten(1), self.gather)
 
