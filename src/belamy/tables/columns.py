@@ -1,0 +1,142 @@
+"""What the columns of a table hold: found by looking, or told by the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from belamy.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("number", "date", "category", "boolean", "identifier", "text", "constant")
+LEARNT = ("number", "date", "category", "boolean")
+"""The kinds that a network sees; identifiers are made anew, text is left out, a constant stays what it is."""
+CATEGORIES = 4096
+"""Categories of a column, at most: with more it is text."""
+FEWEST = 20
+"""Rows from which on unequal values tell an identifier."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, what ``kind`` it is of, and the ``dtype`` that pandas gives it.
+
+    ``categories`` are those of a categorical dtype, ``low`` and ``high`` bounds that the user vouches for.
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    categories: list[Any] | None = None
+    ordered: bool = False
+    low: float | None = None
+    high: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a user tells of a table: kinds and bounds of ``columns`` by name, and ``constraints`` between them."""
+
+    columns: Mapping[str, Mapping[str, Any]]
+    constraints: Sequence[Mapping[str, Any]] = ()
+
+
+def read_schema(path: str | Path | None) -> Schema:
+    """The schema in a YAML or JSON file: ``columns: {age: number, income: {kind: number, low: 0}}``, ``constraints``.
+
+    Raises UserError for a file that says something else.
+    """
+    if path is None:
+        return Schema({})
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"the schema {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or set(content) - {"columns", "constraints"}:
+        raise UserError(f"the schema {path} should hold columns and constraints, and nothing else")
+    columns = {}
+    for name, told in (content.get("columns") or {}).items():
+        told = {"kind": told} if isinstance(told, str) else dict(told or {})
+        if unknown := set(told) - {"kind", "low", "high", "categories"}:
+            raise UserError(f"the schema's column {name} has {', '.join(unknown)}; it knows kind, low, high, categories")
+        if told.get("kind", "number") not in KINDS:
+            raise UserError(f"the schema's column {name} is {told['kind']!r}; kinds are {', '.join(KINDS)}")
+        columns[str(name)] = told
+    constraints = content.get("constraints") or []
+    if not isinstance(constraints, list) or not all(isinstance(one, dict) for one in constraints):
+        raise UserError(f"the constraints in {path} should be a list, such as - inequality: [start, end]")
+    return Schema(columns, constraints)
+
+
+def columns_of(frame: pd.DataFrame, schema: Schema) -> list[Column]:
+    """What each column holds, as the schema says or as it looks. Raises UserError for what cannot be learnt from."""
+    for name in schema.columns:
+        if name not in frame.columns:
+            raise UserError(f"the schema names a column {name!r} that is not there{nearest(name, list(frame.columns))}")
+    return [_column(frame[name], schema.columns.get(str(name), {})) for name in frame.columns]
+
+
+def _column(values: pd.Series[Any], told: Mapping[str, Any]) -> Column:
+    import pandas as pd
+
+    name, dtype = str(values.name), values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        more = {"categories": [plain(one) for one in dtype.categories], "ordered": bool(dtype.ordered)}
+    else:
+        more = {"categories": told.get("categories")} if "categories" in told else {}
+    kind = told.get("kind") or _kind(values)
+    wanted = {"number": pd.api.types.is_numeric_dtype, "date": pd.api.types.is_datetime64_any_dtype}
+    if kind in wanted and not wanted[kind](dtype):
+        raise UserError(f"the schema calls {name} a {kind}, but its values are {dtype}")
+    return Column(name, kind, str(dtype), low=told.get("low"), high=told.get("high"), **more)
+
+
+def _kind(values: pd.Series[Any]) -> str:
+    import pandas as pd
+
+    present = values.dropna()
+    if present.empty:
+        return "constant"
+    distinct = present.astype(str).nunique() if present.dtype == object else present.nunique()
+    if distinct == 1 and len(present) == len(values):
+        return "constant"
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return "boolean"
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return "date"
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        whole = pd.api.types.is_integer_dtype(values.dtype)
+        return "identifier" if whole and distinct == len(values) >= FEWEST and _counts(values) else "number"
+    if isinstance(values.dtype, pd.CategoricalDtype) or len(values) < FEWEST:
+        return "category"
+    texts = present.astype(str)
+    if distinct > 0.9 * len(present):
+        return "identifier" if texts.str.fullmatch(r"\S{1,64}").all() and distinct == len(present) else "text"
+    return "text" if distinct > CATEGORIES or texts.str.len().mean() > 100 else "category"
+
+
+def _counts(values: pd.Series[Any]) -> bool:
+    """Whether whole numbers look like row numbers: one step after another, or named so."""
+    steps = values.diff().dropna()
+    return bool((steps == 1).mean() > 0.9) or bool(re.search(r"(^|[_\W])(id|key|uuid|number|nr)$", str(values.name), re.I))
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON can hold it: numbers, truth, None for what is missing, and else text."""
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    return value if isinstance(value, bool | int | float | str) else str(value)
