@@ -14,14 +14,17 @@ import torch
 from PIL import Image
 
 import belamy
+from belamy.codec import Codec
 from belamy.errors import UserError
 from belamy.games.cgan import CGAN
 from belamy.games.r3gan import R3GAN
-from belamy.model import CHUNK, Model
+from belamy.model import Model
 from belamy.storage import read_tensors, write_tensors
 from tiny import contents
 
 NAMES = ["ant", "bee", "7"]
+
+CHUNK = Codec.chunk
 
 
 def made(classes: list[str] | None = None, channels: int = 1) -> Model:

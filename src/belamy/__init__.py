@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from belamy.recipe import names as list_models  # noqa: F401
     from belamy.run import load as load
     from belamy.source import Source as Source
+    from belamy.tabular import TableGAN as TableGAN
     from belamy.training import train as train
 
 _PLACES = {
     "Batch": "game", "Chance": "chance", "Game": "game", "Model": "model", "Score": "game", "Source": "source",
-    "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_models": "recipe", "load": "run",
-    "train": "training",
+    "TableGAN": "tabular", "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_models": "recipe",
+    "load": "run", "train": "training",
 }  # fmt: skip
 __all__ = sorted(_PLACES)
 

@@ -16,16 +16,20 @@ from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
 from belamy.pictures import signed, to_uint8
+from belamy.tables.rows import Rows
+from belamy.tables.where import Asked, Where
 
 
 class Codec(ABC):
     """Samples for users, classes and attributes by name. ``facts`` are those of the training data, kept in the model.
 
-    ``key`` is what a game's batches call a sample, ``plural`` what files do.
+    ``key`` is what a game's batches call a sample, ``plural`` what files do. ``chunk`` samples are made at a time:
+    always so many, so that a seed gives the same bits whatever number is asked for.
     """
 
     key: str
     plural: str
+    chunk = 16
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.classes: list[str] = facts.get("classes") or []
@@ -85,8 +89,14 @@ class Codec(ABC):
         flags = [[float(flag) for flag in self.combinations[row][1]] for row in rows.tolist()]
         return torch.tensor(flags, device=rng.device)
 
+    def asked(self, where: Where | None) -> Asked | None:
+        """What is asked of rows. Raises UserError where samples are no rows of a table."""
+        if where:
+            raise UserError(f"where asks something of the rows of a table, and this model makes {self.plural}")
+        return None
+
     @abstractmethod
-    def decode(self, values: Tensor) -> NDArray[Any]:
+    def decode(self, values: Tensor) -> Any:
         """Samples [N, ...] as the game makes them, as arrays [N, ...] that mean something to users."""
 
 
@@ -114,6 +124,25 @@ class PointCodec(Codec):
         return (values.detach().float() * self.scale).cpu().numpy()
 
 
+class TableCodec(Codec):
+    """Encoded rows [N, D] as a pandas DataFrame of the columns that were learnt from, and what is asked of them."""
+
+    key, plural, chunk = "row", "rows", 4096
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__(facts)
+        self.rows = Rows.from_json(facts["table"])
+
+    def asked(self, where: Where | None) -> Asked:
+        return self.rows.asked(where)
+
+    def decode(self, values: Tensor, start: int = 0, asked: Asked | None = None) -> Any:
+        return self.rows.decode(values, start, asked)
+
+
+KINDS: dict[str, type[Codec]] = {"points": PointCodec, "table": TableCodec}
+
+
 def codec(facts: Mapping[str, Any]) -> Codec:
     """The one for the kind of data that ``facts`` tell: pictures, if they don't."""
-    return PointCodec(facts) if facts.get("kind") == "points" else ImageCodec(facts)
+    return KINDS.get(facts.get("kind", "images"), ImageCodec)(facts)

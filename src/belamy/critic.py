@@ -7,6 +7,7 @@ from typing import Any
 
 from belamy import answers
 from belamy.data.pairs import Unpaired
+from belamy.data.table import Table
 from belamy.judge import compared
 from belamy.model import Model
 from belamy.planning import LOWER_IS_BETTER, Plan
@@ -14,6 +15,10 @@ from belamy.report import model_card, read_log
 from belamy.run import Run
 from belamy.sheets import sheet, show_finished
 from belamy.storage import write_json
+from belamy.tabled import portrayed
+
+ROWS = 20
+"""Rows of a table that are shown while it trains."""
 
 
 class Critic:
@@ -45,7 +50,11 @@ class Critic:
         return answers.alarms(model, self.heldout) if isinstance(self.heldout, Unpaired) else []
 
     def show(self, model: Model, examples: int) -> str:
-        """Saves a sheet, of the same latents or pictures as ever; its name within the run's folder."""
+        """Saves a sheet, of the same latents or pictures as ever, or some rows; its name within the run's folder."""
+        if model.codec.key == "row":
+            name = f"samples/{examples:012d}.csv"
+            model.sample(ROWS, seed=0).table.to_csv(self.run.path / name, index=False)
+            return name
         name = f"samples/{examples:012d}.png"
         sheet(model, self.plan.source).save(self.run.path / name)
         return name
@@ -64,5 +73,9 @@ class Critic:
                 model, self.heldout, self.plan.source, features=self.judging.features, cache=self.run.path / "cache"
             )
             write_json(self.run.path / "evaluation.json", report)
+        if isinstance(self.plan.source, Table):
+            heldout = self.heldout if isinstance(self.heldout, Table) else None
+            write_json(self.run.path / "portrait.json", portrayed(model, heldout, self.plan.source))
+            return model, report
         show_finished(self.run, model, self.plan.source, report)
         return model, report

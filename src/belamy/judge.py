@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from belamy import answers, prompted
+from belamy import answers, prompted, tabled
 from belamy.data.captions import Captioned
 from belamy.data.cuts import Cuts
 from belamy.data.pairs import Unpaired
+from belamy.data.table import Table, fingerprint, hashes_of
 from belamy.edits.smoothness import path_length
 from belamy.errors import UserError
 from belamy.evaluation import evaluate as compare
@@ -31,9 +32,11 @@ PATHS = 1000
 def evaluate(
     model: str | Path, data: str | Source | None = None, *, train_data: str | Source | None = None,
     n: int | None = None, metrics: Sequence[str] | None = None, features: str = "efficientnet-lite0",
-    seed: int = 0, device: str = "auto",
+    seed: int = 0, device: str = "auto", target: str | None = None,
 ) -> dict[str, Any]:
     """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
+
+    Of tables ``target`` is the column that generated rows should teach to predict.
 
     ``train_data`` is what it was trained on, by default as the run's recipe says; without it the floor and the
     memorisation test are None, with the reason. ``metrics`` may name ``ppl`` as well, the perceptual path length,
@@ -43,7 +46,7 @@ def evaluate(
     loaded, began = load(model, str(choose_device(device))), time.perf_counter()
     others = metrics and [metric for metric in metrics if metric != "ppl"]
     if others or not metrics:
-        report = _compared(Path(model), loaded, data, train_data, n, others, features, seed)
+        report = _compared(Path(model), loaded, data, train_data, n, others, features, seed, target)
     else:
         report = {"metrics": {}, "n": n or PATHS, "heldout": 0, "features": features, "notes": []}
     if metrics and "ppl" in metrics:
@@ -56,7 +59,7 @@ def evaluate(
 
 def _compared(
     folder: Path, model: Model, data: str | Source | None, train_data: str | Source | None, n: int | None,
-    metrics: Sequence[str] | None, features: str, seed: int,
+    metrics: Sequence[str] | None, features: str, seed: int, target: str | None,
 ) -> dict[str, Any]:
     """The metrics that want held-out pictures."""  # fmt: skip
     run = Run.open(folder) if (folder / "recipe.yaml").is_file() else None
@@ -64,13 +67,15 @@ def _compared(
     if isinstance(data, Source):
         heldout: Source | None = data
     elif data is not None:
-        heldout = _unseen(data, model, run)
+        heldout = _unseen(data, model, run, train)
     else:
         heldout = train.heldout() if train is not None else None
     if heldout is None:
         raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
     cache = run.path / "cache" if run else None
-    report = compared(model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache)
+    report = compared(
+        model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache, target=target
+    )
     if why:
         report["notes"].append(why)
     return report
@@ -78,12 +83,19 @@ def _compared(
 
 def compared(
     model: Model, heldout: Source, train: Source | None, *, n: int | None = None, metrics: Sequence[str] | None = None,
-    features: str = DEFAULT, seed: int = 0, cache: Path | None = None, trivial: bool = True,
+    features: str = DEFAULT, seed: int = 0, cache: Path | None = None, trivial: bool = True, target: str | None = None,
 ) -> dict[str, Any]:
     """The model's samples, or its answers to held-out pictures, judged as the modules of that name say."""  # fmt: skip
     if isinstance(heldout, Cuts | Unpaired):
         assert train is None or isinstance(train, Cuts | Unpaired)
         return answers.evaluate(model, heldout, train, n=n, metrics=metrics, features=features, trivial=trivial)
+    if isinstance(heldout, Table):
+        assert train is None or isinstance(train, Table)
+        return tabled.evaluate(
+            model, heldout, train, n=n, metrics=metrics, target=target, seed=seed, trivial=trivial
+        )  # fmt: skip
+    if target is not None:
+        raise UserError("--target is for tables: leave it out")
     if isinstance(heldout, Captioned):
         assert train is None or isinstance(train, Captioned)
         return prompted.evaluate(
@@ -131,6 +143,9 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
             raise UserError("a model alone does not know how its pictures were treated: give its run")
         mine = {name: facts[name] for name in ("channels", "target_channels") if accepts(run.recipe.data, name)}
         return {**run.recipe.data, **mine, "path": path, "resolution": None, "flip": False}
+    if facts.get("kind") == "table":
+        options = run.recipe.data if run is not None else {"use": "belamy.data.table:Table"}
+        return {**options, "path": path}
     if facts.get("kind") == "stacked":
         return {"use": "belamy.data.stacked:Stacked", "path": path}
     if facts.get("kind") == "captions" and not facts.get("scenes"):
@@ -149,7 +164,7 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _unseen(path: str, model: Model, run: Run | None) -> Source | None:
+def _unseen(path: str, model: Model, run: Run | None, train: Source | None) -> Source | None:
     """What of the pictures at ``path`` the model has not seen: all, unless they are its training data or have parts.
 
     Of stacked digits it is those that are held out, since the others train what judges them.
@@ -157,6 +172,8 @@ def _unseen(path: str, model: Model, run: Run | None) -> Source | None:
     from belamy.data.captioned import CaptionedImages
     from belamy.data.images import Images
 
+    if model.facts.get("kind") == "table":
+        return _unseen_rows(path, model, train)
     source = build(_spec(path, model, run), Source)  # type: ignore[type-abstract]
     if not isinstance(source, Images | Cuts | Unpaired | CaptionedImages):
         return source.heldout()
@@ -164,3 +181,17 @@ def _unseen(path: str, model: Model, run: Run | None) -> Source | None:
     if mine or source.has_parts:
         return source.heldout()
     return source.whole(model.facts.get("classes")) if isinstance(source, Images) else source.everything()
+
+
+def _unseen_rows(path: str, model: Model, train: Source | None) -> Source | None:
+    """The rows at ``path``, of the model's columns; those that are held out, if it is the training data."""
+    from belamy.tables.reading import read_table
+
+    frame, layout = read_table(path), model.codec.rows  # type: ignore[attr-defined]
+    missing = [name for name in layout.kinds if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path} lacks columns that the model makes: {', '.join(missing[:6])}")
+    if isinstance(train, Table):
+        mine = fingerprint(hashes_of(frame)) == model.facts.get("fingerprint")
+        return train.heldout() if mine else train.seen_as(frame)
+    return Table.like(frame, layout)

@@ -13,43 +13,45 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from belamy.chance import Chance, key
-from belamy.codec import codec
+from belamy.codec import TableCodec, codec
 from belamy.data.decode import full_mode
 from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
+from belamy.tables.where import Asked, Where
 from belamy.text.prompts import Prompt, conditions
 from belamy.translation import Progress, Tile, marked, translate
 from belamy.version import __version__
 
-CHUNK = 16
-"""Samples made at a time: the same always, so that a seed gives the same bits whatever number is asked for."""
-
 
 @dataclass
 class Samples:
-    """Pictures in the form that was asked for, or points; and what was asked for: classes int64 [N], attributes [N, A].
+    """Pictures in the form that was asked for, or points, or a table: a pandas DataFrame.
 
-    ``labels`` and ``attributes``, which are 0 or 1, are None where there are none.
+    Beside them what was asked for: classes int64 [N], attributes [N, A]. ``labels`` and ``attributes``, which are 0 or
+    1, are None where there are none.
     """
 
     images: Any = None
     labels: NDArray[np.int64] | None = None
     points: Any = None
     attributes: NDArray[np.uint8] | None = None
+    table: Any = None
 
     @property
     def values(self) -> Any:
         """The samples, whatever they are."""
-        return self.points if self.images is None else self.images
+        return next(found for found in (self.images, self.points, self.table) if found is not None)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def grid(self, columns: int | None = None) -> Image.Image:
-        """All samples in one picture."""
+        """All samples in one picture. Raises UserError for a table."""
+        if self.table is not None:
+            raise UserError("a table is no picture: see .table")
         if self.images is None:
             return scatter(np.asarray(self.points))
         if isinstance(self.images, torch.Tensor):
@@ -59,8 +61,11 @@ class Samples:
         stacked = np.stack([np.asarray(image).reshape(*reversed(image.size), -1) for image in self.images])
         return grid(stacked, columns)
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> bytes | None:
         import io
+
+        if self.table is not None:
+            return None
 
         held = io.BytesIO()
         self.grid().save(held, "PNG")
@@ -90,17 +95,18 @@ class Model:
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
         truncation: float | None = None, start: int = 0, seeds: Sequence[int] | None = None,
         attributes: Sequence[str] | Sequence[Sequence[str]] | None = None, prompt: Prompt | None = None,
+        asked: Asked | None = None,
     ) -> Iterator[Batch]:
         """The samples ``start`` to ``start + n - 1`` of ``seed`` (or one for each of ``seeds``), a chunk at a time.
 
-        A sample depends on its seed and number alone.
+        A sample depends on its seed and number alone, and on what is asked for.
         """  # fmt: skip
         if n < 1:
             raise UserError(f"{n} samples were asked for; ask for one at least")
         kinds, traits = _asked(n, classes, attributes)
-        for first in range(start, start + n, CHUNK):
-            rows = range(first, min(first + CHUNK, start + n))
-            padded = [*rows, *[rows[-1]] * (CHUNK - len(rows))]
+        for first in range(start, start + n, self.codec.chunk):
+            rows = range(first, min(first + self.codec.chunk, start + n))
+            padded = [*rows, *[rows[-1]] * (self.codec.chunk - len(rows))]
             if seeds is None:
                 latent, chance = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
             else:
@@ -108,8 +114,9 @@ class Model:
                 latent, chance = (
                     Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
                 )
-            wanted = (asked and [asked[row - start] for row in padded] for asked in (kinds, traits))
-            batch = self.make(self._given(latent, self.codec.conditions(chance, *wanted), truncation, prompt))
+            wanted = (each and [each[row - start] for row in padded] for each in (kinds, traits))
+            conditions = self.codec.conditions(chance, *wanted) | self._of_rows(asked, len(padded))
+            batch = self.make(self._given(latent, conditions, truncation, prompt))
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
     def given(
@@ -159,6 +166,26 @@ class Model:
             return {}
         return {name: value.to(self.device) for name, value in conditions(prompt, self.facts).items()}
 
+    def tables(self, n: int, seed: int = 0, where: Where | None = None, start: int = 0) -> Iterator[Any]:
+        """The rows ``start`` to ``start + n - 1`` of ``seed``, as DataFrames of a chunk each.
+
+        Raises UserError for a model that makes no rows, and for what no row can be.
+        """
+        if not isinstance(self.codec, TableCodec):
+            raise UserError(f"this model makes {self.codec.plural}, not rows of a table")
+        asked = self.codec.asked(where)
+        for batch in self.batches(n, seed, start=start, asked=asked):
+            yield self.codec.decode(batch["row"], start, asked)
+            start += len(batch["row"])
+
+    def _of_rows(self, asked: Asked | None, n: int) -> Batch:
+        """What is asked of ``n`` rows alike, as games take it."""
+        if not isinstance(self.codec, TableCodec):
+            return {}
+        asked = asked or self.codec.asked(None)
+        given = {"barred": asked.barred.astype(np.float32), "lower": asked.lower, "upper": asked.upper}
+        return {name: torch.from_numpy(value).to(self.device).expand(n, -1) for name, value in given.items()}
+
     @torch.inference_mode()
     def _given(self, latent: Chance, asked: Batch, truncation: float | None, prompt: Prompt | None) -> Batch:
         if self.game.answers:
@@ -171,9 +198,9 @@ class Model:
     def make(self, given: Batch) -> Batch:
         """The samples [N, ...] of ``given``, with their classes where there are any; made a chunk at a time."""
         n, made = len(next(iter(given.values()))), list[Batch]()
-        for rows in torch.arange(n, device=self.device).split(CHUNK):
+        for rows in torch.arange(n, device=self.device).split(self.codec.chunk):
             # A short chunk is filled up, since kernels may round differently for another number of rows.
-            filled = torch.cat([rows, rows[-1:].expand(CHUNK - len(rows))])
+            filled = torch.cat([rows, rows[-1:].expand(self.codec.chunk - len(rows))])
             samples = self.game.sample({name: value[filled] for name, value in given.items()})
             made.append({name: value[: len(rows)] for name, value in samples.items()})
         found = {name: torch.cat([part[name] for part in made]) for name in made[0]}
@@ -184,10 +211,13 @@ class Model:
         classes: str | int | Sequence[str | int] | None = None, truncation: float | None = None, start: int = 0,
         output_type: str = "pil", attributes: Sequence[str] | Sequence[Sequence[str]] | None = None,
         prompt: str | Sequence[str] | None = None, negative_prompt: str | None = None, guidance: float | None = None,
+        where: Where | None = None,
     ) -> Samples:
         """``n`` samples as ``output_type``: "pil" images, "np" uint8 [N, H, W, C], or "pt" float [N, C, H, W].
 
-        Points are float32 [N, D] in the units of their data: an array, or for "pt" a tensor.
+        Points are float32 [N, D] in the units of their data: an array, or for "pt" a tensor. Rows of a table are a
+        pandas DataFrame, in which all is as ``where`` asks: ["age>60", "income=>50K"], or {"age": (60, None),
+        "income": ">50K"}, with (low, high) for a range and a list for one of several.
 
         ``seed`` or a ``torch.Generator`` fixes them; a list of generators gives each sample its own. ``classes`` is
         a name or a number, one for all or one for each; ``attributes`` are the names of what samples have, and they
@@ -207,6 +237,9 @@ class Model:
             seed = _drawn(generator)
         if prompt is None and (negative_prompt, guidance) != (None, None):
             raise UserError("negative_prompt and guidance want a prompt beside them")
+        if isinstance(self.codec, TableCodec):
+            return self._rows(n, seed or 0, where, start)
+        self.codec.asked(where)
         prompts = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
         said = [None if text is None else Prompt(text, negative_prompt, guidance) for text in prompts]
         batches = [
@@ -228,6 +261,11 @@ class Model:
             pixels = self.codec.decode(found)
             samples.images = pixels if output_type == "np" else [to_pil(one) for one in pixels]
         return samples
+
+    def _rows(self, n: int, seed: int, where: Where | None, start: int) -> Samples:
+        import pandas as pd
+
+        return Samples(table=pd.concat(self.tables(n, seed, where, start), ignore_index=True))
 
     def __call__(
         self, prompt: str | Sequence[str] | int | None = None, *, num_images: int = 1, **options: Any

@@ -22,10 +22,10 @@ from belamy.metrics.features import NAMES as FEATURES
 from belamy.recipe import Recipe
 from belamy.source import Source
 
-LOWER_IS_BETTER = ("kid", "fd", "fid", "kl", "perceptual", "patch_swd")
+LOWER_IS_BETTER = ("kid", "fd", "fid", "kl", "perceptual", "patch_swd", "distinguishable")
 HIGHER_IS_BETTER = (
     "precision", "recall", "density", "coverage", "spread", "modes", "high_quality", "psnr", "psnr_y", "ssim",
-    "attributes_all", "retrieval_r10",
+    "attributes_all", "retrieval_r10", "quality", "shapes", "trends",
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         choices = ", ".join((*answers, "none"))
         raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")
     batch = recipe.batch or suited_batch(source.facts)
-    recipe, facts = recipe.model_copy(update={"batch": batch}), _as_numbers(source.facts)
+    recipe, facts = recipe.lasting(source.length).model_copy(update={"batch": batch}), _as_numbers(source.facts)
     spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(batch, 0)), **facts})
     for name in ("resolution", "channels", "target_channels", "scale", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:

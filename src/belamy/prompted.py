@@ -20,7 +20,7 @@ from belamy.evaluation import evaluate as compare
 from belamy.game import Batch
 from belamy.metrics.features import DEFAULT, extract, load
 from belamy.metrics.retrieval import CaptionJudge, recalls
-from belamy.model import CHUNK, Model
+from belamy.model import Model
 from belamy.pictures import to_uint8
 from belamy.scenes.checking import agrees
 from belamy.scenes.grammar import Scene
@@ -172,8 +172,8 @@ def _diversity(heldout: Captioned, paint: Paint, features: str) -> dict[str, dic
 def painted(model: Model, text: Tensor, seed: int = 0, start: int = 0) -> Tensor:
     """One picture for each of the encoded texts [N, 1 + W, D], of the latents ``start`` and following: [N, C, R, R]."""
     found = []
-    for first in range(0, len(text), CHUNK):
-        part = text[first : first + CHUNK].to(model.device)
+    for first in range(0, len(text), model.codec.chunk):
+        part = text[first : first + model.codec.chunk].to(model.device)
         rows = range(start + first, start + first + len(part))
         given = model.game.prior(len(part), Chance(key("sample", seed), rows, model.device))
         found.append(model.make({**given, "text": part})["image"].cpu())

@@ -25,11 +25,14 @@ class _Strict(BaseModel):
 
 
 class Cosine(_Strict):
-    """Half a cosine from ``start`` to ``end`` over the first ``over`` examples, constant after."""
+    """Half a cosine from ``start`` to ``end`` over the first ``over`` examples, constant after.
+
+    None: over the whole run.
+    """
 
     start: float
     end: float
-    over: int = Field(ge=0)
+    over: Annotated[int | None, Field(ge=0)] = None
 
 
 def _form(value: Any) -> str:
@@ -64,6 +67,8 @@ Size = Annotated[
 def at(schedule: float | Cosine | Mapping[int, float], examples: int) -> float:
     """The value of a schedule after so many examples."""
     if isinstance(schedule, Cosine):
+        if schedule.over is None:
+            raise ValueError("a schedule over the whole run wants its length: see Recipe.lasting")
         return cosine(schedule.start, schedule.end, examples, schedule.over)
     if isinstance(schedule, Mapping):
         return schedule[max(start for start in schedule if start <= examples)]
@@ -111,14 +116,17 @@ class Keeping(_Strict):
 
 
 class Recipe(_Strict):
-    """All that defines a run. Lengths are in examples: training examples seen, whatever the batch."""
+    """All that defines a run. Lengths are in examples: training examples seen, whatever the batch.
+
+    ``examples`` of 0 stand for as many as the data asks for.
+    """
 
     name: str
     summary: str = ""
     game: dict[str, Any]
     data: dict[str, Any]
     optimizers: dict[str, Adam]
-    examples: int = Field(gt=0)
+    examples: int = Field(0, ge=0)
     batch: Size | None = None
     micro: int | None = Field(None, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -128,6 +136,18 @@ class Recipe(_Strict):
     checkpoints: Keeping = Keeping()
     patience: int = Field(8, ge=1)
     seed: int = 0
+
+    def lasting(self, examples: int | None) -> Recipe:
+        """With a length, ``examples`` where it has none of its own, and schedules that go over all of it."""
+        total = self.examples or examples
+        if not total:
+            raise UserError(f"the recipe {self.name} does not say how long to train: --examples N")
+        content = self.model_dump()
+        for plan in content["optimizers"].values():
+            for schedule in plan.values():
+                if isinstance(schedule, dict) and schedule.get("over", 0) is None:
+                    schedule["over"] = total
+        return Recipe.model_validate({**content, "examples": total})
 
     def dump(self) -> str:
         """The recipe as YAML."""

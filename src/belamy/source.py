@@ -30,6 +30,8 @@ class Source(ABC):
 
     facts: Facts
     seed: int = 0
+    length: int | None = None
+    """Examples that a training lasts where its recipe does not say, or None."""
 
     @abstractmethod
     def __len__(self) -> int:

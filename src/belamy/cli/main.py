@@ -22,6 +22,9 @@ data_app = typer.Typer(no_args_is_help=True, help="Look at data before training 
 app.add_typer(data_app, name="data")
 
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Anything in the recipe.")]
+TABLES = (".parquet", ".csv", ".tsv", ".feather", ".arrow", ".jsonl", ".ndjson")
+"""Endings of files that rows of a table go into."""
+
 Json = Annotated[bool, typer.Option("--json", help="Nothing but results on stdout, as JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -145,6 +148,9 @@ def sample(
     prompts: Annotated[Path | None, typer.Option(help="A file of prompts, a line each.")] = None,
     negative: Annotated[str | None, typer.Option(help="What to keep away from.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Above 1: closer to the prompt.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="CONDITION", help="What rows of a table are like: age>60.")
+    ] = None,
     truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
     interpolate: Annotated[
         int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif; x.png: a strip of prompts.")
@@ -152,11 +158,11 @@ def sample(
     mix: Annotated[bool, typer.Option("--mix", help="A sheet of mixed styles, for StyleGAN.")] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="A sheet of truncations from 0 to 1.")] = False,
     sign: Annotated[bool, typer.Option("--sign", help="With the formula of the game in the corner.")] = False,
-    out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz.")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option(help="A folder, a grid.png, or x.npz; x.parquet, x.csv.")] = Path("samples.png"),
     device: Device = "auto",
     json: Json = False,
 ) -> None:
-    """Make pictures: the same seed gives the same pictures, however many are asked for."""
+    """Make pictures, or rows: the same seed gives the same ones, however many are asked for."""
     from belamy.cli.sampling import read_prompts, write_samples, write_sheet, write_walk
 
     said = read_prompts(prompt, prompts, negative, guidance)
@@ -164,6 +170,18 @@ def sample(
         raise UserError("--interpolate, --mix and --sweep make different things: give one")
     if sign and (interpolate is not None or mix or sweep):
         raise UserError("--sign is for single pictures: leave --interpolate, --mix and --sweep out")
+    if where or out.suffix.lower() in TABLES:
+        from belamy.cli.tabular import write_rows
+
+        given = {
+            "--class": class_, "--attributes": attributes, "--prompt": said, "--truncation": truncation,
+            "--interpolate": interpolate, "--mix": mix, "--sweep": sweep, "--sign": sign,
+        }  # fmt: skip
+        if foreign := [name for name, value in given.items() if value not in (None, False, [])]:
+            raise UserError(f"{foreign[0]} is not for rows of a table: leave it out")
+        count = write_rows(model, n or 1000, seed, where or [], out, device, quiet=json)
+        print(jsons.dumps({"out": str(out), "rows": count}) if json else f"{count:,} rows in {out}")
+        return
     asked, made = (seed, class_, attributes, truncation, out, device), "samples"
     if said and (mix or sweep):
         raise UserError("--mix and --sweep show styles: leave --prompt out")
@@ -200,14 +218,35 @@ def apply(
 
 
 @app.command()
+def augment(
+    data: Annotated[str, typer.Option(help="A table: csv, parquet, ...")],
+    target: Annotated[str, typer.Option(help="The column that rows are wanted for.")],
+    out: Annotated[Path, typer.Option(help="The table with generated rows after its own.")],
+    to: Annotated[str, typer.Option(help="balanced, a number of rows, or a factor such as 3x.")] = "balanced",
+    examples: Annotated[int | None, typer.Option(min=1, help="Length of training, in examples seen.")] = None,
+    seed: Annotated[int, typer.Option()] = 0,
+    set: Settings = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Add generated rows to a table, such as of its rarer classes."""
+    from belamy.cli.tabular import write_augmented
+
+    rows, more = write_augmented(data, target, to, out, seed, examples, parse_settings(set), device)
+    told = {"out": str(out), "rows": rows, "generated": more}
+    print(jsons.dumps(told) if json else f"{rows:,} rows and {more:,} generated ones in {out}")
+
+
+@app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
     data: Annotated[str | None, typer.Option(help="Held-out pictures; by default the run's own.")] = None,
     train_data: Annotated[str | None, typer.Option(help="What it was trained on, if it is not a run.")] = None,
     metrics: Annotated[str | None, typer.Option(help="kid,fd,prdc,class_accuracy,spread,memorisation,fid,ppl")] = None,
     n: Annotated[
-        int | None, typer.Option("-n", min=2, help="How many: 1,000 pictures, 2,500 points, 26,000 stacked digits.")
+        int | None, typer.Option("-n", min=2, help="How many: 1,000 pictures, 2,500 points, as many rows as trained.")
     ] = None,
+    target: Annotated[str | None, typer.Option(help="The column of a table that rows should teach to predict.")] = None,
     seed: Annotated[int, typer.Option()] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, pixels or inception.")] = "efficientnet-lite0",
     device: Device = "auto",
@@ -220,8 +259,9 @@ def evaluate(
 
     wanted = [name.strip() for name in metrics.split(",")] if metrics else None
     report = judge.evaluate(
-        model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device
-    )
+        model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device,
+        target=target,
+    )  # fmt: skip
     if json == "-":
         print(jsons.dumps(report))
         return

@@ -22,7 +22,7 @@ from belamy.errors import UserError
 from belamy.films import RATE, write_film
 from belamy.game import Batch
 from belamy.hardware import choose_device
-from belamy.model import CHUNK, Model
+from belamy.model import Model
 from belamy.ops.adversarial import Loss
 from belamy.pictures import class_grid, grid, scatter, to_pil
 from belamy.run import load
@@ -66,7 +66,7 @@ def write_samples(
     batches = (
         batch for one in said for batch in model.batches(n, seed, name, truncation, attributes=traits, prompt=one)
     )
-    steps = len(said) * -(-n // CHUNK)
+    steps = len(said) * -(-n // model.codec.chunk)
     shown = track(batches, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal)
     out.parent.mkdir(parents=True, exist_ok=True)
     texts = [one.text for one in prompts for _ in range(n)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from belamy.tables.rows import Rows, scores
 if TYPE_CHECKING:
     import pandas as pd
 
+FIRST, PER_ROW, ROWS = 80_000, 20, 60_000
+"""Examples that training lasts: so many, and so many for each row up to a number of rows."""
 FACTORED = 20_000
 """Rows that are looked at for what columns share."""
 LEAST = 20
@@ -40,42 +43,58 @@ class Table(Source):
 
     Of half of the rows something is asked, of one to three columns: an option, which is drawn among all that there are
     with the logarithm of how often they are (Xu et al., 2019), and the row is one that has it; or a part of a number's
-    scale that the row lies in. ``schema`` is a file of kinds and constraints; ``heldout`` is the share of rows that
-    are held out by their content.
+    scale that the row lies in. ``types`` is a file of kinds and constraints; ``heldout`` is the share of rows that
+    are held out by their content; ``target`` a column that rows are judged by how well they teach to predict.
     """
 
     def __init__(
-        self, path: str, schema: str | None = None, heldout: float = 0.1, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self, path: str, types: str | None = None, target: str | None = None, heldout: float = 0.1, seed: int = 0
+    ) -> None:
         from belamy.tables.reading import read_table
 
-        self._open(read_table(path), schema, heldout, seed, Path(path).name)
+        self._open(read_table(path), types, target, heldout, seed, {})
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, schema: str | None = None, heldout: float = 0.0, seed: int = 0) -> Table:
-        """The rows of a frame that is in memory."""
+    def of(
+        cls, frame: pd.DataFrame, types: str | None = None, target: str | None = None, heldout: float = 0.0,
+        seed: int = 0, told: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Table:
+        """The rows of a frame in memory; ``told`` are kinds of columns that ``types`` does not say."""  # fmt: skip
         found = cls.__new__(cls)
-        found._open(frame, schema, heldout, seed, "a table")
+        found._open(frame, types, target, heldout, seed, told or {})
         return found
 
-    def _open(self, frame: pd.DataFrame, schema: str | None, heldout: float, seed: int, name: str) -> None:
+    def _open(
+        self, frame: pd.DataFrame, types: str | None, target: str | None, heldout: float, seed: int,
+        told: Mapping[str, Mapping[str, Any]],
+    ) -> None:  # fmt: skip
         if len(frame) < LEAST:
-            raise UserError(f"{name} has {len(frame)} rows: a table of at least {LEAST} can be learnt")
+            raise UserError(f"the table has {len(frame)} rows: one of at least {LEAST} can be learnt")
         if not 0 <= heldout < 1:
             raise UserError(f"data.heldout {heldout} should be a share from 0 to less than 1")
-        self.seed = seed
-        self.hashes = hashes_of(frame)
-        out = _chosen(self.hashes, heldout)
-        self.frame, self._other = frame[~out].reset_index(drop=True), frame[out].reset_index(drop=True)
-        self.layout = Rows.fit(self.frame, read_schema(schema))
+        hashes = hashes_of(frame)
+        out = _chosen(hashes, heldout)
+        self.frame, self._others, self.seed = frame[~out].reset_index(drop=True), frame[out], seed
+        schema = read_schema(types)
+        self.layout = Rows.fit(self.frame, replace(schema, columns={**told, **schema.columns}))
+        if target is not None:
+            self.layout.learns(target)
         self._take(self.layout.encode(self.frame))
         encoding = self.layout.encoding
         self.facts = {
-            "kind": "table", "count": len(self.frame), "heldout": len(self._other), "choices": encoding.choices,
+            "kind": "table", "count": len(self.frame), "heldout": len(self._others), "choices": encoding.choices,
             "numbers": encoding.numbers, "owners": encoding.owners,
-            "shares": [share for field in encoding.fields for share in field.shares], "table": self.layout.as_json(),
-            "factors": self._factors(), "fingerprint": hashlib.sha256(np.sort(self.hashes).tobytes()).hexdigest()[:16],
+            "shares": [share for field in encoding.fields for share in field.shares], "factors": self._factors(),
+            "table": self.layout.as_json(), "target": target, "fingerprint": fingerprint(hashes),
         }  # fmt: skip
+        self.length = FIRST + PER_ROW * min(len(self.frame), ROWS)
+
+    @classmethod
+    def like(cls, frame: pd.DataFrame, layout: Rows) -> Table:
+        """Rows of a layout that is known, from which nothing is learnt."""
+        found = cls.__new__(cls)
+        found.layout, found.facts, found.seed = layout, {"kind": "table", "count": len(frame)}, 0
+        return found.seen_as(frame)
 
     def _take(self, encoded: Encoded) -> None:
         self._codes = torch.from_numpy(encoded.codes).long()
@@ -94,10 +113,12 @@ class Table(Source):
         return len(self._codes)
 
     def heldout(self) -> Table | None:
-        if not len(self._other):
-            return None
+        return self.seen_as(self._others) if len(self._others) else None
+
+    def seen_as(self, frame: pd.DataFrame) -> Table:
+        """Other rows of the same columns."""
         found = copy.copy(self)
-        found.frame, found._other = self._other, self._other[:0]
+        found.frame, found._others = frame.reset_index(drop=True), frame[:0]
         found._take(self.layout.encode(found.frame))
         return found
 
@@ -139,7 +160,8 @@ class Table(Source):
         many = rng.uniform(sum(encoding.choices)) < 0.5 if encoding.choices else torch.zeros(len(codes), 0).bool()
         several = rng.uniform() < RARELY
         mine = self._options(codes)
-        options = torch.repeat_interleave(torch.arange(len(encoding.choices)), torch.tensor(encoding.choices, dtype=torch.int64))
+        sizes = torch.tensor(encoding.choices, dtype=torch.int64)
+        options = torch.arange(len(sizes)).repeat_interleave(sizes)
         barred = wanted[:, : len(encoding.choices)][:, options] & ~(several[:, None] & many) & (mine == 0)
         ends = rng.uniform(3, encoding.numbers)
         low = torch.where(ends[:, 2] < 2 / 3, places * ends[:, 0], 0.0)
@@ -169,7 +191,8 @@ def factors(rows: Tensor, numbers: int, most: int = 64) -> Tensor:
     values = (rows - rows.mean(0)) / spread
     power, axes = torch.linalg.eigh((values.T @ values / len(rows)).double())
     kept = power[-most:].clamp(min=0).sqrt()
-    return (axes[:, -most:] * kept).float().flip(1)
+    found: Tensor = (axes[:, -most:] * kept).float().flip(1)
+    return found
 
 
 class _Orders:
@@ -203,6 +226,11 @@ def hashes_of(frame: pd.DataFrame) -> NDArray[np.uint64]:
     from pandas.util import hash_pandas_object
 
     return np.asarray(hash_pandas_object(frame, index=False).to_numpy(dtype=np.uint64))
+
+
+def fingerprint(hashes: NDArray[np.uint64]) -> str:
+    """What tells a table from others, in whatever order its rows are."""
+    return hashlib.sha256(np.sort(hashes).tobytes()).hexdigest()[:16]
 
 
 def _chosen(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from belamy.chance import Chance, key
 from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.metrics.features import DEFAULT, extract, load
-from belamy.model import CHUNK, Model
+from belamy.model import Model
 
 STEP = 1e-3  # the paper's 1e-4 would drown in the rounding of float32 features
 
@@ -28,8 +28,8 @@ def path_length(model: Model, n: int = 1000, *, seed: int = 0, features: str = D
     if model.codec.key != "image":
         raise UserError(f"perceptual path length is of pictures, and this model makes {model.codec.plural}")
     seen, found = load(features, model.device), []
-    for start in range(0, n, CHUNK):
-        rows = range(start, min(start + CHUNK, n))
+    for start in range(0, n, model.codec.chunk):
+        rows = range(start, min(start + model.codec.chunk, n))
         path = _path(model, start, len(rows), seed)
         along = Chance(key("path", seed), rows, model.device).uniform(1)
         near, far = (extract(model.make(path(t))["image"].clamp(-1, 1), seen) for t in (along, along + STEP))

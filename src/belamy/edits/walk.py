@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from belamy.errors import UserError
-from belamy.model import CHUNK, Model
+from belamy.model import Model
 from belamy.pictures import Pixels
 from belamy.text.prompts import Prompt
 
@@ -27,8 +27,8 @@ def walk(
     if model.codec.key != "image":
         raise UserError(f"a walk is of pictures, and this model makes {model.codec.plural}")
     parts = [model.given(1, seed, classes, truncation, 0, attributes, prompt) for prompt in prompts] or [
-        model.given(min(CHUNK, samples - start), seed, classes, truncation, start, attributes)
-        for start in range(0, samples, CHUNK)
+        model.given(min(model.codec.chunk, samples - start), seed, classes, truncation, start, attributes)
+        for start in range(0, samples, model.codec.chunk)
     ]
     name = "styles" if "styles" in parts[0] else "latent"
     if name not in parts[0]:
@@ -54,11 +54,12 @@ def between(model: Model, prompts: Sequence[Prompt], frames: int, *, seed: int =
     share = (places - first).to(stations).view(-1, *[1] * (stations.dim() - 1))
     blended = stations[first] * (1 - share) + stations[first + 1] * share
     others = {name: torch.cat([part[name] for part in parts])[places.round().long()] for name in parts[0]}
-    return model.codec.decode(model.make({**others, "styles": blended})[model.codec.key])
+    pixels: Pixels = model.codec.decode(model.make({**others, "styles": blended})[model.codec.key])
+    return pixels
 
 
 def _frames(model: Model, name: str, stations: Tensor, others: dict[str, Tensor], frames: int) -> Iterator[Pixels]:
-    for places in (torch.arange(len(stations) * frames) / frames).split(CHUNK):
+    for places in (torch.arange(len(stations) * frames) / frames).split(model.codec.chunk):
         weights = loop(places, len(stations), normal=name == "latent").to(stations)
         given = {key: value[places.round().long() % len(value)] for key, value in others.items()}
         made = model.make({**given, name: torch.tensordot(weights, stations, 1)})

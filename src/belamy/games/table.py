@@ -13,8 +13,9 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.table import Discriminator, Generator
 
+
 class Table(Duel):
-    """Rows [B, J + K] of J ``numbers``, as normal scores, and K options of several ``choices``, of which each takes one.
+    """Rows [B, J + K] of J ``numbers``, as normal scores, and K options of several ``choices``; each takes one.
 
     Both networks are told what is asked of a row: options that are ``barred`` [B, K], and the places ``lower`` and
     ``upper`` [B, J] that numbers lie between; so what is asked for is what is made, always. ``owners``, ``shares``
@@ -27,8 +28,8 @@ class Table(Duel):
 
     def __init__(
         self, choices: Sequence[int], numbers: int, owners: Sequence[int], shares: Sequence[float],
-        factors: Sequence[Sequence[float]], width: int = 128, blocks: int = 2, gamma: float = 1.0, loss: str = "relativistic",
-        penalties: Mapping[str, float] | None = None, **others: Any,
+        factors: Sequence[Sequence[float]], width: int = 128, blocks: int = 2, gamma: float = 1.0,
+        loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         generator = Generator(choices, numbers, owners, shares, factors, width, blocks)
         super().__init__(generator.latent, loss, {"r1": gamma, "r2": gamma, **(penalties or {})}, **others)

@@ -24,14 +24,14 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, width: int, blocks: int) -> None:
         super().__init__()
         self.enter = nn.Linear(inputs, width)
-        self.inner = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        self.outer = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        for layer in [self.enter, *self.inner]:
+        inner, outer = ([nn.Linear(width, width) for _ in range(blocks)] for _ in range(2))
+        for layer in [self.enter, *inner]:
             nn.init.kaiming_normal_(layer.weight, 0.2)
             nn.init.normal_(layer.bias, std=0.1)
-        for layer in self.outer:
+        for layer in outer:
             nn.init.normal_(layer.weight, std=1e-2 / width**0.5)
             nn.init.zeros_(layer.bias)
+        self.inner, self.outer = nn.ModuleList(inner), nn.ModuleList(outer)
 
     def forward(self, values: Tensor) -> Tensor:
         hidden: Tensor = F.leaky_relu(self.enter(values), 0.2)
@@ -43,9 +43,9 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """Latents [B, ``latent``] and dice [B, C] to rows [B, J + K]: J scores, then K options of C choices, one of each 1.
 
-    ``choices`` are their sizes, ``shares`` the frequencies that they begin with, and ``owners`` say of each number which
-    choice's first option it belongs to (-1: to none); where another is taken it is 0. Of the options those that are
-    ``barred`` [B, K] are never taken, and numbers lie between the places ``lower`` and ``upper`` [B, J] of their
+    ``choices`` are their sizes, ``shares`` the frequencies that they begin with, and ``owners`` say of each number
+    which choice's first option it belongs to (-1: to none); where another is taken it is 0. Of the options those that
+    are ``barred`` [B, K] are never taken, and numbers lie between the places ``lower`` and ``upper`` [B, J] of their
     distribution.
 
     ``factors`` [J + K, R] are what columns share, by which it begins as a Gaussian copula: of R latents, one more for

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KINDS = ("number", "date", "category", "boolean", "identifier", "text", "constant")
 LEARNT = ("number", "date", "category", "boolean")
 """The kinds that a network sees; identifiers are made anew, text is left out, a constant stays what it is."""
+TOLD = ("kind", "low", "high", "categories")
 CATEGORIES = 4096
 """Categories of a column, at most: with more it is text."""
 FEWEST = 20
@@ -67,8 +68,9 @@ def read_schema(path: str | Path | None) -> Schema:
     columns = {}
     for name, told in (content.get("columns") or {}).items():
         told = {"kind": told} if isinstance(told, str) else dict(told or {})
-        if unknown := set(told) - {"kind", "low", "high", "categories"}:
-            raise UserError(f"the schema's column {name} has {', '.join(unknown)}; it knows kind, low, high, categories")
+        for word in told:
+            if word not in TOLD:
+                raise UserError(f"the schema's column {name} has {word!r}{nearest(word, TOLD)}, not {', '.join(TOLD)}")
         if told.get("kind", "number") not in KINDS:
             raise UserError(f"the schema's column {name} is {told['kind']!r}; kinds are {', '.join(KINDS)}")
         columns[str(name)] = told
@@ -90,6 +92,7 @@ def _column(values: pd.Series[Any], told: Mapping[str, Any]) -> Column:
     import pandas as pd
 
     name, dtype = str(values.name), values.dtype
+    more: dict[str, Any]
     if isinstance(dtype, pd.CategoricalDtype):
         more = {"categories": [plain(one) for one in dtype.categories], "ordered": bool(dtype.ordered)}
     else:
@@ -128,7 +131,8 @@ def _kind(values: pd.Series[Any]) -> str:
 def _counts(values: pd.Series[Any]) -> bool:
     """Whether whole numbers look like row numbers: one step after another, or named so."""
     steps = values.diff().dropna()
-    return bool((steps == 1).mean() > 0.9) or bool(re.search(r"(^|[_\W])(id|key|uuid|number|nr)$", str(values.name), re.I))
+    named = re.search(r"(^|[_\W])(id|key|uuid|number|nr)$", str(values.name), re.IGNORECASE)
+    return bool((steps == 1).mean() > 0.9) or named is not None
 
 
 def plain(value: Any) -> Any:

@@ -150,7 +150,7 @@ class Constraints:
 
     def restore(self, values: Numbers, wished: Mapping[str, Wish]) -> None:
         """Puts into ``values`` what the learnt columns stand for, as it is wished."""
-        for one in [*self.rising, *self.totals]:
+        for one in self.arithmetic:
             one.restore(values, wished)
 
     def broken(self, frame: pd.DataFrame, columns: Sequence[Column], seen: Mapping[tuple[str, ...], set[Any]]) -> int:
@@ -160,9 +160,9 @@ class Constraints:
         for one in self.arithmetic:
             names = {*one.columns, *one.derived}
             bad |= one.broken({name: numbers_of(frame[name], kinds[name]) for name in names})
-        for names in self.fixed:
-            unique, place = unique_rows([cells_of(frame[name], kinds[name]) for name in names])
-            known = seen[tuple(names)]
+        for group in self.fixed:
+            unique, place = unique_rows([cells_of(frame[name], kinds[name]) for name in group])
+            known = seen[tuple(group)]
             bad |= np.array([row not in known for row in unique], dtype=bool)[place]
         for name in self.unique:
             bad |= frame[name].duplicated(keep=False).to_numpy()
@@ -209,16 +209,18 @@ def constraints_of(
 
 
 def _hold(whole: Constraints, frame: pd.DataFrame, kinds: Mapping[str, Column]) -> None:
-    names = [name for one in whole.arithmetic for name in {*one.columns, *one.derived}]
-    names += [name for group in whole.fixed for name in group] + whole.unique
-    twice = next((name for name in names if names.count(name) > 1), None)
+    used = [name for one in whole.arithmetic for name in {*one.columns, *one.derived}]
+    used += [name for group in whole.fixed for name in group] + whole.unique
+    twice = next((name for name in used if used.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"{twice} stands in two constraints; a column can be in one")
     for one in whole.arithmetic:
         broken = one.broken({name: numbers_of(frame[name], kinds[name]) for name in {*one.columns, *one.derived}})
         if broken.any():
             row = int(np.flatnonzero(broken)[0])
-            raise UserError(f"the constraint on {', '.join(one.columns)} is broken in {broken.sum():,} rows, first in {row}")
+            names = ", ".join(one.columns)
+            raise UserError(f"the constraint on {names} is broken in {broken.sum():,} rows, first in row {row}")
     for name in whole.unique:
-        if frame[name].duplicated().any():
-            raise UserError(f"{name} should be unique, but holds {frame[name][frame[name].duplicated()].iloc[0]!r} twice")
+        again = frame[name].duplicated()
+        if again.any():
+            raise UserError(f"{name} should be unique, but holds {frame[name][again].iloc[0]!r} twice")

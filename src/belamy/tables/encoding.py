@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from belamy.errors import UserError
 from belamy.tables.columns import CATEGORIES, Column, plain
-from belamy.tables.scale import Floats, Scale
+from belamy.tables.scale import CALENDAR, Floats, Scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Encoding:
     @classmethod
     def fit(cls, frame: pd.DataFrame, columns: Sequence[Column], together: Sequence[Sequence[str]] = ()) -> Encoding:
         """By the rows of ``frame``; the columns of each of ``together`` have only combinations that are seen."""
-        kinds, fields, done = {column.name: column for column in columns}, list[Field](), set[str]()
+        kinds, fields = {column.name: column for column in columns}, list[Field]()
         groups = {names[0]: list(names) for names in together}
         joint = {name for names in together for name in names}
         for column in columns:
@@ -80,7 +80,6 @@ class Encoding:
             elif column.name not in joint:
                 numeric = column.kind in ("number", "date")
                 fields.append(_numeric(frame, column) if numeric else _combined(frame, [column]))
-            done.add(column.name)
         return cls(columns, fields)
 
     def as_json(self) -> dict[str, Any]:
@@ -182,11 +181,12 @@ def numbers_of(values: pd.Series[Any], column: Column) -> Floats:
         if getattr(values.dt, "tz", None) is not None:
             values = values.dt.tz_convert("UTC").dt.tz_localize(None)
         seconds = values.astype("datetime64[us]").astype("int64").to_numpy(dtype=np.float64) / 1e6
-        return np.where(values.isna(), np.nan, seconds)
+        seconds[values.isna().to_numpy()] = np.nan
+        return cast("Floats", seconds)
     found = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(found).any():
         raise UserError(f"the column {values.name} holds infinite numbers: replace them")
-    return found
+    return cast("Floats", found)
 
 
 def unique_rows(cells: Sequence[NDArray[Any]]) -> tuple[list[tuple[Any, ...]], NDArray[np.int64]]:
@@ -231,13 +231,14 @@ def _numeric(frame: pd.DataFrame, column: Column) -> Field:
     distinct, counts = np.unique(present, return_counts=True)
     few = len(distinct) <= min(FEW, max(2, len(present) // 5))
     often = counts >= (1 if few else max(OFTEN * len(values), 3))
-    options: list[tuple[Any, int]] = [(float(value), int(count)) for value, count in zip(distinct[often], counts[often], strict=True)]
+    options: list[tuple[Any, int]] = list(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
     rest = present[~np.isin(present, distinct[often])]
     if len(rest) and (missing := len(values) - len(present)) + len(options):
         options = [(REST, len(rest)), *options, *([(None, missing)] if missing else [])]
     elif len(values) > len(present):
         options.append((None, len(values) - len(present)))
-    scale = Scale.fit(rest, column.low, column.high) if len(rest) else None
+    steps = CALENDAR if column.kind == "date" else None
+    scale = Scale.fit(rest, column.low, column.high, steps) if len(rest) else None
     cells, total = [[option] for option, _ in options], max(1, len(values))
     return Field([column.name], cells, [count / total for _, count in options], scale)
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE = 1000
-SETS = (string.digits, string.digits + "abcdef", string.digits + "ABCDEF", string.ascii_uppercase,
-        string.ascii_lowercase, string.ascii_uppercase + string.digits, string.ascii_letters + string.digits)  # fmt: skip
+LOWER, UPPER, DIGITS = string.ascii_lowercase, string.ascii_uppercase, string.digits
+SETS = (DIGITS, DIGITS + "abcdef", DIGITS + "ABCDEF", UPPER, LOWER, UPPER + DIGITS, UPPER + LOWER + DIGITS)
 
 
 def pattern_of(texts: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A table's rows between the user's frames and tensors: all that a model must know of its columns, and no row of them."""
+"""A table's rows between frames and tensors: all that a model must know of its columns, and no row of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from belamy.tables.constraints import Constraints, constraints_of
 from belamy.tables.encoding import Encoded, Encoding, determined
 from belamy.tables.identifiers import pattern_of, renewed
 from belamy.tables.scale import Floats
-from belamy.tables.where import Asked, Where, honoured
+from belamy.tables.where import Asked, Where, honoured, learnt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,10 @@ class Rows:
     def kinds(self) -> dict[str, str]:
         """The kind of each column that is learnt."""
         return {column.name: column.kind for column in self.columns.values() if column.kind in LEARNT}
+
+    def learns(self, name: str) -> Column:
+        """The column called ``name``. Raises UserError where there is none, or where it is not learnt."""
+        return learnt(name, self.columns)
 
     @property
     def learnt(self) -> list[Column]:
@@ -134,7 +138,8 @@ class Rows:
 
 def scores(lower: Tensor, upper: Tensor, at: Tensor) -> Tensor:
     """Normal scores of the places that lie ``at`` [B, J] of the way from ``lower`` to ``upper``."""
-    return torch.special.ndtri((lower + (upper - lower) * at).clamp(EDGE, 1 - EDGE))
+    found: Tensor = torch.special.ndtri((lower + (upper - lower) * at).clamp(EDGE, 1 - EDGE))
+    return found
 
 
 def _as_identifier(column: Column) -> Column:

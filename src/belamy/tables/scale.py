@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+DECIMAL = tuple(factor * 10.0**exponent for exponent in range(9, -7, -1) for factor in (5.0, 1.0))
+CALENDAR = (86_400.0, 3600.0, 60.0, 1.0, 1e-3)
+"""Steps of grids: of numbers, and of times in seconds."""
 KNOTS = 256
 """Points that the distribution of a column is kept by, at most."""
 GROUP = 5
@@ -31,9 +35,14 @@ class Scale:
     high: float
 
     @classmethod
-    def fit(cls, values: Floats, low: float | None = None, high: float | None = None) -> Scale:
-        """Of the present values [N] of a column; ``low`` and ``high`` are bounds that are known beforehand."""
-        step, (distinct, counts) = grid_step(values), np.unique(values, return_counts=True)
+    def fit(
+        cls, values: Floats, low: float | None = None, high: float | None = None, steps: Sequence[float] | None = None
+    ) -> Scale:
+        """Of the present values [N] of a column; ``low`` and ``high`` are bounds that are known beforehand.
+
+        ``steps`` are those that a grid may have, the largest first: powers of ten and their fives, unless told.
+        """
+        step, (distinct, counts) = grid_step(values, steps or DECIMAL), np.unique(values, return_counts=True)
         if step and len(distinct) <= min(KNOTS, len(values) / GROUP):
             knots, places = _edges(distinct, counts, step)
         else:
@@ -64,18 +73,12 @@ class Scale:
         return np.clip(found, self.low, self.high)
 
 
-def grid_step(values: Floats) -> float:
-    """The largest power of ten, or such times 5, that all of ``values`` are multiples of; 0 where they are of none.
-
-    As fine as a millionth; values of more digits are on no grid.
-    """
+def grid_step(values: Floats, steps: Sequence[float]) -> float:
+    """The first of ``steps`` that all of ``values`` are multiples of; 0 where they are of none."""
     sample = values if len(values) <= 20_000 else values[:: len(values) // 20_000]
     largest = float(np.abs(sample).max(initial=0.0))
-    for exponent in range(9, -7, -1):
-        for factor in (5.0, 1.0):
-            step = factor * 10.0**exponent
-            if step > max(largest, 1.0) or largest / step > 1e12:
-                continue
+    for step in steps:
+        if step <= max(largest, 1.0) and largest / step <= 1e12:
             ratio = sample / step
             if np.allclose(ratio, np.round(ratio), rtol=0, atol=1e-6):
                 return step

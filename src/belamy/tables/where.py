@@ -78,10 +78,10 @@ def wishes(where: Where, columns: Mapping[str, Column], encoding: Encoding) -> d
     """
     parts: Iterable[tuple[str, Wish]]
     if isinstance(where, Mapping):
-        parts = ((str(name), _told(_learnt(str(name), columns), value, encoding)) for name, value in where.items())
+        parts = ((str(name), _told(learnt(str(name), columns), value, encoding)) for name, value in where.items())
     else:
         parts = (
-            (name, _condition(_learnt(name, columns), operator, text, encoding))
+            (name, _condition(learnt(name, columns), operator, text, encoding))
             for name, operator, text in map(split, [where] if isinstance(where, str) else where)
         )
     found: dict[str, Wish] = {}
@@ -90,12 +90,13 @@ def wishes(where: Where, columns: Mapping[str, Column], encoding: Encoding) -> d
     return found
 
 
-def _learnt(name: str, columns: Mapping[str, Column]) -> Column:
+def learnt(name: str, columns: Mapping[str, Column]) -> Column:
+    """The column called ``name``. Raises UserError where there is none, or where no network sees it."""
     column = columns.get(name)
     if column is None:
         raise UserError(f"there is no column {name!r}{nearest(name, list(columns))}")
     if column.kind not in LEARNT:
-        raise UserError(f"{name} is a column of kind {column.kind}, which the model does not learn: nothing can be asked")
+        raise UserError(f"{name} is a column of kind {column.kind}, which the model does not learn")
     return column
 
 
@@ -113,8 +114,8 @@ def _condition(column: Column, operator: str, text: str, encoding: Encoding) -> 
 
 def _told(column: Column, value: Any, encoding: Encoding) -> Wish:
     if isinstance(value, tuple) and len(value) == 2 and column.kind in ("number", "date"):
-        low, high = (end if one is None else _number(column, one) for one, end in zip(value, (-math.inf, math.inf), strict=True))
-        return Wish(low, high)
+        low, high = (None if one is None else _number(column, one) for one in value)
+        return Wish(-math.inf if low is None else low, math.inf if high is None else high)
     cells = value if isinstance(value, list | set | tuple | frozenset) else [value]
     return Wish(among=frozenset(None if one is None else _cell(column, one, encoding) for one in cells))
 

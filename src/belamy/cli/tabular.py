@@ -1,0 +1,50 @@
+"""Rows of a table to disk, as many as are asked for, in bounded memory; and tables that are augmented."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from belamy.cli.display import console
+from belamy.errors import UserError, nearest
+from belamy.hardware import choose_device
+from belamy.run import load
+from belamy.tables.reading import read_table
+from belamy.tables.writing import TableWriter
+from belamy.tabular import TableGAN
+
+
+def write_rows(
+    source: str, n: int, seed: int, where: Sequence[str], out: Path, device: str, quiet: bool
+) -> int:
+    """Writes ``n`` rows to a .parquet, .csv or the like; returns how many."""
+    model = load(source, str(choose_device(device)))
+    if model.codec.key != "row":
+        raise UserError(f"{out} is a table, and this model makes {model.codec.plural}: --where and --out x{out.suffix} "
+                        "are for models of tables")  # fmt: skip
+    writer = TableWriter(out)
+    model.codec.asked(where)
+    steps, parts = -(-n // model.codec.chunk), model.tables(n, seed, where)
+    with writer:
+        for part in track(parts, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal):
+            writer.write(part)
+    return n
+
+
+def write_augmented(
+    data: str, target: str, to: str, out: Path, seed: int, examples: int | None, settings: dict[str, object],
+    device: str,
+) -> tuple[int, int]:
+    """Writes the table at ``data`` with generated rows after it; returns how many there were, and came."""  # fmt: skip
+    frame, writer = read_table(data), TableWriter(out)
+    if target not in frame.columns:
+        raise UserError(f"{data} has no column {target!r}{nearest(target, list(frame.columns))}")
+    labelled = frame.dropna(subset=[target])
+    generator = TableGAN(random_state=seed, examples=examples, settings=settings, device=device)
+    features, labels = generator.augment(labelled.drop(columns=target), labelled[target], to)
+    grown = features.assign(**{target: labels})[list(frame.columns)].astype(labelled.dtypes.to_dict())
+    with writer:
+        writer.write(grown)
+    return len(labelled), len(grown) - len(labelled)

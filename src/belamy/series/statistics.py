@@ -1,0 +1,147 @@
+"""What series have in common, as a Gaussian copula over channels and steps: means, factors, and what each has alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from belamy.chance import Chance, key
+from belamy.series.layout import Encoded, Layout
+
+MOST = 64
+"""Factors, at most."""
+LOOKED = 5_000
+"""Series that are looked at."""
+GROUP = 5
+"""Series of a class, or at a step, of fewer than so many: their mean is that of all, so that it tells of none."""
+PULLS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7)
+"""How far covariances may be drawn to those of the same lag."""
+PARTS = 5
+LARGE = 600
+"""Numbers of a series from which on the pull is not tried out."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of vectors [M] of a series, [C * T values, T gaps, 1 end, J numbers, K options].
+
+    ``means`` [K, M] are those of the classes; their deviations have a covariance of ``factors @ factors.T`` [M, M] with
+    ``own`` [M] squared on its diagonal. Options are shares in ``means``, and count over the root of their share.
+    """
+
+    means: Tensor
+    factors: Tensor
+    own: Tensor
+
+    @classmethod
+    def fit(cls, encoded: Encoded, layout: Layout, labels: Tensor | None, classes: int) -> Statistics:
+        """Of all series, or of as many as say it."""
+        rows = np.random.default_rng(abs(key("statistics"))).permutation(len(encoded.seen))[:LOOKED]
+        at = Chance(key("statistics"), torch.from_numpy(rows)).uniform(*encoded.lower.shape[1:])
+        vectors, present = _vectors(encoded.scores(rows, at), torch.from_numpy(encoded.seen[rows]), layout)
+        kinds = torch.zeros(len(rows), dtype=torch.int64) if labels is None else labels[torch.from_numpy(rows)]
+        means = _means(vectors, present, kinds, max(1, classes))
+        options = sum(layout.attributes[1])
+        spread = torch.ones(vectors.shape[1], dtype=torch.float64)
+        if options:
+            spread[-options:] = vectors[:, -options:].mean(0).clamp(min=1e-4).sqrt()
+        apart = (vectors - means[kinds]) * present / spread
+        blocks = [layout.length] * (len(layout.channels) + int(layout.gaps is not None))
+        factors, own = _factored(_covariance(apart, present, blocks))
+        return cls(means.float(), factors.float(), own.float())
+
+
+def _vectors(series: Tensor, seen: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Series [N, C', T] as vectors [N, M], and what is there of them: nothing after the end."""
+    series, seen = series.double(), seen.double()
+    values, gaps, alive, static = series.split(layout.sections, 1)
+    there = (seen[:, : values.shape[1] + gaps.shape[1]] * (alive if layout.ends else 1.0)).flatten(1)
+    parts, present = [torch.cat([values, gaps], 1).flatten(1)], [there]
+    if layout.ends:
+        parts.append(_end(alive[:, 0].sum(1).long(), layout.ends)[:, None])
+        present.append(torch.ones(len(series), 1, dtype=torch.float64))
+    if static.shape[1]:
+        parts.append(static[:, :, 0])
+        present.append(seen[:, -static.shape[1] :, 0])
+    return torch.cat(parts, 1), torch.cat(present, 1)
+
+
+def _end(lengths: Tensor, ends: list[float]) -> Tensor:
+    """The score [N] in the middle of those at which a series is of its length [N]."""
+    over = torch.special.ndtr(torch.tensor([*ends, 10.0], dtype=torch.float64))
+    return torch.special.ndtri((over[lengths - 1] + over[lengths]) / 2)
+
+
+def _means(vectors: Tensor, present: Tensor, kinds: Tensor, classes: int) -> Tensor:
+    """Of each class [K, M]; where there is too little, of all classes, and of all where there is too little, too."""
+    counts = present.sum(0)
+    whole = torch.where(counts < GROUP, 0.0, (vectors * present).sum(0) / counts.clamp(min=1))
+    member = torch.nn.functional.one_hot(kinds, classes).double()
+    shares = member.T @ present
+    return torch.where(shares < GROUP, whole, (member.T @ (vectors * present)) / shares.clamp(min=1))
+
+
+def _covariance(apart: Tensor, present: Tensor, blocks: list[int]) -> Tensor:
+    """Of deviations [N, M], drawn to the covariances of the same lag as far as foretells other series best."""
+    size = apart.shape[1]
+    if size > LARGE or len(apart) < 4 * PARTS:
+        return _pulled(_empirical(apart, present), blocks, 0.2 if len(apart) < size else 0.0)
+    fold = torch.arange(len(apart)) % PARTS
+    gains = torch.zeros(len(PULLS), dtype=torch.float64)
+    for part in range(PARTS):
+        found = _empirical(apart[fold != part], present[fold != part])
+        gains += torch.stack([_likelihood(_pulled(found, blocks, pull), apart[fold == part]) for pull in PULLS])
+    return _pulled(_empirical(apart, present), blocks, PULLS[int(gains.argmax())])
+
+
+def _empirical(apart: Tensor, present: Tensor) -> Tensor:
+    """[M, M], of the pairs of which both are there; drawn to nothing where these are few."""
+    return (apart.T @ apart) / (present.T @ present + 1)
+
+
+def _pulled(covariance: Tensor, blocks: list[int], pull: float) -> Tensor:
+    """The covariance [M, M] of which a share of ``pull`` is what its lags have in common, in each pair of ``blocks``.
+
+    Correlations of the same lag are averaged (as a Toeplitz matrix), and each step keeps its own variance.
+    """
+    if not pull:
+        return covariance
+    scale = covariance.diagonal().clamp(min=1e-9).sqrt()
+    target = covariance / scale[:, None] / scale
+    start = 0
+    for size in blocks:
+        other = 0
+        for width in blocks:
+            part = target[start : start + size, other : other + width]
+            target[start : start + size, other : other + width] = _toeplitz(part)
+            other += width
+        start += size
+    return (1 - pull) * covariance + pull * target * scale[:, None] * scale
+
+
+def _toeplitz(part: Tensor) -> Tensor:
+    """A square [T, T] whose diagonals are their means."""
+    steps = torch.arange(len(part))
+    lags = (steps[:, None] - steps + len(part) - 1).flatten()
+    sums = torch.zeros(2 * len(part) - 1, dtype=part.dtype).index_add(0, lags, part.flatten())
+    return (sums / lags.bincount().double())[lags].view_as(part)
+
+
+def _likelihood(covariance: Tensor, apart: Tensor) -> Tensor:
+    """The mean logarithm of the density of deviations [N, M], but for a constant."""
+    factors, own = _factored(covariance)
+    whole = factors @ factors.T + own.square().diag()
+    lower = torch.linalg.cholesky(whole)
+    inner = torch.linalg.solve_triangular(lower, apart.T, upper=False)
+    return -inner.square().sum(0).mean() / 2 - lower.diagonal().log().sum()
+
+
+def _factored(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors [M, R] of a covariance [M, M] and what they leave of each [M], which is never quite nothing."""
+    power, axes = torch.linalg.eigh((covariance + covariance.T) / 2)
+    factors = (axes[:, -MOST:] * power[-MOST:].clamp(min=0).sqrt()).flip(1)
+    rest = covariance.diagonal() - factors.square().sum(1)
+    return factors, rest.clamp(min=1e-4).sqrt()
