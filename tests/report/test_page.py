@@ -118,7 +118,7 @@ def test_without_a_folder_the_error_teaches(tmp_path):
         write_report(tmp_path / "missing")
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "facts.json", "log.jsonl", "evaluation.json"])
+@pytest.mark.parametrize("name", ["recipe.yaml", "facts.json", "log.jsonl", "evaluation.json", "portrait.json"])
 @pytest.mark.parametrize(
     "content",
     [

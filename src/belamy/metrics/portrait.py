@@ -20,12 +20,14 @@ BINS, CATEGORIES, ACROSS = 30, 15, 40
 """Bins of a column, categories of a column that are named, and columns in the matrices of association, at most."""
 FEWEST = 5
 """Rows of the real frame that share a value, at least, before it is named: what fewer have could tell who they are."""
+ROWS = 20_000
+"""Rows of a frame that associations are taken from, at most, evenly spaced."""
 HEAP, HEAPS = 0.05, 4
 """The share of rows from which on one value of a number is a heap beside the bins, and how many there can be."""
 
 _GROUPS = 50  # categories of a column that associations tell apart
 _LETTERS = 80  # of a category's name
-_FAR = 1e99  # beyond it, squares of numbers are none
+_FAR = 1e99  # what is farther out is drawn here, so that squares of numbers are numbers
 _SKEWED = 50  # times the low end that the high end is, where bins grow with the value
 
 
@@ -50,7 +52,7 @@ def portrait(frames: Mapping[str, pd.DataFrame], kinds: Mapping[str, str]) -> di
         missing = {frame: _share(~present(values)) for frame, values in parts.items()}
         apart = max(1 - alike[name], abs(missing["real"] - missing["generated"]))
         drawn = _numbers(parts) if counted(parts["real"]) else _categories(parts, frames["real"][name])
-        columns.append({"name": name, "kind": kind, "distance": round(apart, 4), **drawn, "missing": missing})
+        columns.append({"name": str(name), "kind": kind, "distance": round(apart, 4), **drawn, "missing": missing})
     rows = {frame: len(table) for frame, table in frames.items()}
     return {"rows": rows, "columns": columns, "associations": _associations(tables)}
 
@@ -68,7 +70,8 @@ def _numbers(parts: Mapping[str, Floats]) -> dict[str, Any]:
     known = parts["real"][~np.isnan(parts["real"])]
     values, counts = np.unique(known, return_counts=True)
     whole, often = bool((values == np.rint(values)).all()), counts >= FEWEST
-    if whole and len(values) <= BINS and counts[often].sum() > 0.9 * len(known):
+    lonely, heap = counts[~often].sum(), counts.max(initial=0)
+    if whole and len(values) <= BINS and lonely <= 0.1 * (len(known) - heap):
         return _spread(parts, values[often], np.empty(0)) | {"log": False}
     heavy = [place for place in np.argsort(-counts, kind="stable")[:HEAPS] if counts[place] >= HEAP * len(known)]
     heaps = values[sorted(place for place in heavy if often[place])]
@@ -99,7 +102,8 @@ def _edges(values: Floats, whole: bool) -> tuple[Floats, bool]:
 
 def _even(low: float, high: float, whole: bool) -> Floats:
     """Multiples of 1, 2 or 5 times a power of ten."""
-    rough = max(high / (BINS - 2) - low / (BINS - 2), 1e-6 * max(abs(low), abs(high))) or 1.0
+    rough = max((high - low) / (BINS - 2), 1e-6 * max(abs(low), abs(high)))
+    rough = rough if rough > 1 / _FAR else 1.0
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * power for digit in (1, 2, 5, 10, 20) if digit * power >= rough)
     step = max(step, 1.0) if whole else step
@@ -136,11 +140,13 @@ def _associations(tables: Mapping[str, Cells]) -> dict[str, Any]:
     common = {name: _commonest(tables["real"][name], _GROUPS) for name in names if not counted(tables["real"][name])}
     found = {}
     for frame, table in tables.items():
-        grouped = {name: _grouped(table[name], common[name]) if name in common else table[name] for name in names}
-        found[frame] = _matrix(grouped)
+        thinned = {name: table[name][:: math.ceil(len(table[name]) / ROWS)] for name in names}
+        found[frame] = _matrix(
+            {name: _grouped(x, common[name]) if name in common else x for name, x in thinned.items()}
+        )
     order = _chained(found["real"])
     matrices = {frame: matrix[np.ix_(order, order)].round(2).tolist() for frame, matrix in found.items()}
-    return {"names": [names[place] for place in order], "frames": matrices}
+    return {"names": [str(names[place]) for place in order], "frames": matrices}
 
 
 def _grouped(codes: Codes, common: Codes) -> Codes:
@@ -197,7 +203,7 @@ def _ratio(groups: Codes, values: Floats) -> float:
     if not 1 < met.sum() < len(values) or values.min() == values.max():
         return 0.0
     values = (values - values.mean()) / np.abs(values).max()
-    between = (np.bincount(groups, values)[met] ** 2 / counts[met]).sum() / (values @ values)
+    between = (np.bincount(groups, values)[met] ** 2 / counts[met]).sum() / np.square(values).sum()
     left = (1 - between) * (len(values) - 1) / (len(values) - met.sum())
     return math.sqrt(min(max(1 - left, 0.0), 1.0))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.table import Residual
+from belamy.networks.table import Residual, drawn
 
+BEND = 1e-2
+"""Deviation of what is added to the copula, at first, over its own."""
+EDGE = 2e-5
 HIGHEST = 4.1
 """Normal scores of values are within so much of 0."""
 
@@ -57,69 +62,155 @@ def hard(margin: Tensor) -> Tensor:
 
 
 class Copula(nn.Module):
-    """Normal vectors [B, M] of the ``means`` [K, M] of their classes, and a covariance of ``factors`` and ``own``.
+    """Normal vectors [B, M] of the ``means`` [K, M] of their classes, and covariances of ``factors`` and ``own``.
 
-    Those are [M, R] and [M]. Where parts of a vector are known, the others follow by Matheron's rule: what was drawn is
-    moved by what the known parts are off it (Wilson et al., 2020).
+    Those are [K, M, R] and [K, M]; the last ``options`` of a vector have nothing of their own. Where parts of a vector
+    are known, the others follow by Matheron's rule: what was drawn is moved by what the known parts are off it (Wilson
+    et al., 2020).
     """
 
     means: Tensor
     factors: Tensor
     own: Tensor
 
-    def __init__(self, means: Sequence[Sequence[float]], factors: Sequence[Sequence[float]], own: Sequence[float]) -> None:
+    def __init__(self, means: Tensor, factors: Tensor, own: Tensor, options: int) -> None:
         super().__init__()
+        self.options = options
         for name, value in (("means", means), ("factors", factors), ("own", own)):
-            self.register_buffer(name, torch.tensor(value))
+            self.register_buffer(name, value)
+
+    @property
+    def rank(self) -> int:
+        return self.factors.shape[2]
 
     @property
     def latent(self) -> int:
-        return sum(self.factors.shape)
+        return self.rank + self.own.shape[1] - self.options
 
-    def forward(self, latent: Tensor, known: Tensor, given: Tensor, kinds: Tensor | None) -> Tensor:
-        """Of normal ``latent`` [B, R + M], and ``given`` [B, M] where ``known`` is 1."""
-        common, alone = latent.split([self.factors.shape[1], len(self.own)], 1)
-        means = self.means[kinds] if kinds is not None else self.means.mean(0)
-        apart = common @ self.factors.T + alone * self.own
-        off = (given - means - apart) * known
-        if known.any():
-            apart = apart + self.follows(off, known)
-        return means + torch.where(known > 0, given - means, apart)
+    def forward(self, latent: Tensor, given: Tensor, known: Tensor, kinds: Tensor) -> Tensor:
+        """Of normal ``latent`` [B, latent], and ``given`` [B, M] where ``known`` is 1, of classes ``kinds`` [B]."""
+        common, alone = latent.tensor_split([self.rank], 1)
+        drawn = self.means[kinds] + self.spread(common, F.pad(alone, (0, self.options)), kinds)
+        return drawn + self._follows((given - drawn) * known, known, kinds)
 
-    def follows(self, off: Tensor, known: Tensor) -> Tensor:
+    def spread(self, common: Tensor, alone: Tensor, kinds: Tensor) -> Tensor:
+        """Deviations [B, M] that are so much of the factors, ``common`` [B, R], and of each by itself [B, M]."""
+        return _times(self.factors[kinds], common) + alone * self.own[kinds]
+
+    def _follows(self, off: Tensor, known: Tensor, kinds: Tensor) -> Tensor:
         """The mean [B, M] of a vector of which the ``known`` parts are ``off``, by Woodbury's identity."""
-        weights = known / self.own.square()
-        inner = torch.einsum("bm,mr,ms->brs", weights, self.factors, self.factors)
-        inner = inner + torch.eye(inner.shape[1], device=off.device)
-        found: Tensor = torch.linalg.solve(inner, (weights * off) @ self.factors)
-        return found @ self.factors.T
+        some = known.any(1).nonzero()[:, 0]
+        # What each has of its own may be a thousandth of the rest: too little for the digits of float32.
+        factors, own = self.factors[kinds[some]].double(), self.own[kinds[some]].double()
+        weighed = factors * (known[some] / own.square())[:, :, None]
+        inner = weighed.mT @ factors + torch.eye(self.rank, device=off.device)
+        found = torch.linalg.solve(inner, _times(weighed.mT, off[some].double()))
+        return torch.zeros_like(off).index_copy(0, some, _times(factors, found).to(off))
+
+
+def _times(matrices: Tensor, vectors: Tensor) -> Tensor:
+    """[B, M] of matrices [B, M, R] and vectors [B, R]."""
+    return (matrices @ vectors[:, :, None])[:, :, 0]
 
 
 class Generator(nn.Module):
     """Latents [B, ``latent``] and dice [B, S] to series [B, C', T] that have what is ``known`` [B, C', T] of ``given``.
 
-    It begins as the copula; what a network of ``width`` and ``blocks`` makes of its vectors is added.
+    It begins as the copula; what a network of ``width`` and ``blocks`` makes of its vectors is added, of factors and
+    of each number by itself. ``means``, ``factors`` and ``own`` are those of ``belamy.series.statistics.Statistics``.
     """
 
+    shares: Tensor
+
     def __init__(
-        self, form: Form, means: Sequence[Sequence[float]], factors: Sequence[Sequence[float]], own: Sequence[float],
+        self, form: Form, means: Sequence[Sequence[float]], factors: Sequence[Any], own: Sequence[Sequence[float]],
         classes: int, width: int, blocks: int,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.form, self.copula, self.classes = form, Copula(means, factors, own), classes
-        self.latent, size = self.copula.latent, len(own)
+        options, centres = form.sizes[3], torch.tensor(means)
+        centres, shares = centres.split([len(own[0]) - options, options], 1)
+        self.form, self.classes = form, classes
+        self.copula = Copula(F.pad(centres, (0, options)), torch.tensor(factors), torch.tensor(own), options)
+        self.register_buffer("shares", shares.clamp(min=1e-4))
+        self.latent, size = self.copula.latent, len(own[0])
         self.body = Residual(2 * size + classes, width, blocks)
-        self.head = nn.Linear(width, self.copula.factors.shape[1] + size)
-        nn.init.normal_(self.head.weight, std=1e-2 / width**0.5)
+        self.head = nn.Linear(width, self.copula.rank + size)
+        nn.init.normal_(self.head.weight, std=BEND / width**0.5)
         nn.init.zeros_(self.head.bias)
-        shares = torch.tensor(list(means))[:, size - form.sizes[3] :]
-        self.register_buffer("shares", shares.clamp(min=1e-4), persistent=False)
 
     def forward(self, latent: Tensor, dice: Tensor, given: Tensor, known: Tensor, kinds: Tensor | None) -> Tensor:
-        flags = self._flags(known)
-        vectors = self.copula(latent, flags, self.form.vectors(given), kinds)
-        hidden = self.body(torch.cat([vectors, flags, *kinds_of(kinds, self.classes)], 1))
-        common, alone = self.head(hidden).split([self.copula.factors.shape[1], vectors.shape[1]], 1)
-        vectors = vectors + common @ self.copula.factors.T + alone * self.copula.own
-        series = self.form.series(self._settled(vectors, dice, kinds))
-        return torch.where(known > 0, given, series)
+        among = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if kinds is None else kinds
+        with torch.autocast(latent.device.type, enabled=False), torch.no_grad():
+            flags, lowest = self._flags(given, known)
+            vectors = self.copula(latent, self._vectors(given * known, among), flags, among)
+        hidden = self.body(torch.cat([vectors, flags, *as_flags(kinds, self.classes)], 1))
+        with torch.autocast(latent.device.type, enabled=False):
+            bend = self.copula.spread(*self.head(hidden.float()).tensor_split([self.copula.rank], 1), among)
+            series = self.form.series(self._settled(vectors + bend, dice, among, lowest))
+            return torch.where(known > 0, given, series)
+
+    def _flags(self, given: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known of vectors [B, M], and the score [B, 1] that their end is above: it may be known in part."""
+        courses, form = self.form.courses, self.form
+        course, alive, static = known.split([courses, form.sizes[1], known.shape[1] - courses - form.sizes[1]], 1)
+        found, lowest = [course.flatten(1)], known.new_full((len(known), 1), -HIGHEST)
+        if form.sizes[1]:
+            there = alive * given[:, courses : courses + 1]
+            found = [(course * there).flatten(1), alive.amin(2)]
+            last = there[:, 0].sum(1).long()
+            lowest = torch.where(last > 0, form.ends[(last - 1).clamp(min=0)], lowest[:, 0])[:, None]
+        return torch.cat([*found, static[:, :, 0]], 1), lowest
+
+    def _vectors(self, given: Tensor, kinds: Tensor) -> Tensor:
+        """Vectors [B, M] of series as the copula has them: options as they are off their shares."""
+        shares = self.shares[kinds]
+        vectors, options = self.form.vectors(given).split([self.copula.own.shape[1] - shares.shape[1], shares.shape[1]], 1)
+        return torch.cat([vectors, (options - shares) / shares.sqrt()], 1)
+
+    def _settled(self, vectors: Tensor, dice: Tensor, kinds: Tensor, lowest: Tensor) -> Tensor:
+        """Vectors [B, M] whose scores are within their range, whose ends are late enough, and whose options are taken."""
+        course, end, numbers, options = vectors.split(self.form.sizes, 1)
+        end = torch.special.ndtri(later(torch.special.ndtr(end), torch.special.ndtr(lowest)).clamp(EDGE, 1 - EDGE))
+        shares = self.shares[kinds]
+        power = self.copula.factors.square().sum(2)[kinds, self.copula.own.shape[1] - shares.shape[1] :]
+        parts = (shares.log() - power / shares / 2 + options / shares.sqrt()).split(self.form.choices, 1)
+        taken = [drawn(part, dice[:, index]) for index, part in enumerate(parts if self.form.choices else ())]
+        course, numbers = course.clamp(-HIGHEST, HIGHEST), numbers.clamp(-HIGHEST, HIGHEST)
+        return torch.cat([course, end, numbers, *taken], 1)
+
+
+def later(places: Tensor, lowest: Tensor) -> Tensor:
+    """Places [B, 1] moved to the same place of what is above the ``lowest`` [B, 1]."""
+    return lowest + (1 - lowest) * places
+
+
+def as_flags(kinds: Tensor | None, classes: int) -> list[Tensor]:
+    """Classes [B] as [B, K] of 0 and 1, in a list that is empty where there are none."""
+    return [] if kinds is None or not classes else [F.one_hot(kinds, classes).float()]
+
+
+class Discriminator(nn.Module):
+    """Series [B, C', T], what was ``known`` and what is ``seen`` of them, and their classes, to logits [B].
+
+    It looks at each value and at each step's change.
+    """
+
+    def __init__(self, form: Form, classes: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.form, self.classes = form, classes
+        size = form.length * (form.courses + form.sizes[1]) + form.numbers + form.sizes[3]
+        changes = form.courses * (form.length - 1)
+        self.body = Residual(3 * size + changes + classes, width, blocks)
+        self.answer = nn.Linear(width, 1, bias=False)
+
+    def forward(self, series: Tensor, known: Tensor, seen: Tensor, kinds: Tensor | None) -> Tensor:
+        series = series * seen
+        changes = series[:, : self.form.courses].diff(dim=2).flatten(1)
+        parts = [self._flat(part) for part in (series, known, 1 - seen)]
+        logits: Tensor = self.answer(self.body(torch.cat([*parts, changes, *as_flags(kinds, self.classes)], 1)))
+        return logits[:, 0].float()
+
+    def _flat(self, series: Tensor) -> Tensor:
+        """[B, C', T] as one row each, static attributes once."""
+        moving = self.form.courses + self.form.sizes[1]
+        return torch.cat([series[:, :moving].flatten(1), series[:, moving:, 0]], 1)

@@ -73,6 +73,40 @@ _MEANINGS = {
     "diversity": Meaning(
         "Diversity", "How far apart pictures of one caption are, over how far apart those of others are.", "higher"
     ),
+    "shapes": Meaning("Shapes", "How alike each column's values are spread, in the mean.", "higher", 1, True),
+    "trends": Meaning("Trends", "How alike pairs of columns go together, in the mean.", "higher", 1, True),
+    "quality": Meaning("Quality", "The mean of shapes and trends.", "higher", 1, True),
+    "distinguishable": Meaning(
+        "Told apart", "How well gradient boosting tells generated rows from real ones, as an AUC. Half: not at all.",
+        "lower", 0.5,
+    ),
+    "useful_auc": Meaning(
+        "Useful, AUC", "How well models trained on generated rows rank real ones; beside it, trained on real rows.",
+        "higher",
+    ),
+    "useful_f1": Meaning(
+        "Useful, F1", "How well models trained on generated rows find the rarer class among real ones.", "higher"
+    ),
+    "useful_r2": Meaning(
+        "Useful, R²", "How much of a real column's variance models trained on generated rows explain.", "higher"
+    ),
+    "nearer": Meaning(
+        "Nearer to training",
+        "The share of generated rows that are nearer to a training row than to any of as many held-out ones. "
+        "Half: new rows; 1: copies.",
+        "target",
+        0.5,
+    ),
+    "membership": Meaning(
+        "Membership", "How well an attacker tells training rows from unseen ones by the generated rows, as an AUC. "
+        "Half: not at all.", "target", 0.5,
+    ),
+    "copies": Meaning(
+        "Copies", "The share of generated rows that equal a training row; held-out rows do too, by chance.", "lower",
+        percent=True,
+    ),
+    "rare": Meaning("Rare values", "How much of the rare categories' share is there, in the mean.", "higher", 1, True),
+    "violations": Meaning("Violations", "The share of rows that break a constraint.", "lower", 0, percent=True),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
     "psnr": Meaning("PSNR", "Agreement with the true answer in decibels.", "higher"),
     "psnr_y": Meaning("PSNR-Y", "Agreement of the luma with the true answer's, in decibels.", "higher"),

@@ -19,6 +19,7 @@ from belamy.report import chart
 from belamy.report.meanings import meaning
 from belamy.report.records import Record, read_run
 from belamy.report.sections import curves, measures, moment, pictures, remarks, sources, time
+from belamy.report.tables import associations, columns
 from belamy.report.words import compact, data_in_words, duration, figure, game_name, number, numbers
 
 
@@ -40,7 +41,7 @@ def render(record: Record) -> str:
     """The page as HTML: everything that came from a file is escaped, and only the script that we wrote may run."""
     script = _resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    parts = [_head, pictures, measures, curves, time, remarks, sources]
+    parts = [_head, pictures, measures, columns, associations, curves, time, remarks, sources]
     return Template(_resource("page.html")).substitute(
         title=escape(f"{_name(record)} · belamy report"),
         style=_resource("page.css"),

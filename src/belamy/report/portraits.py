@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 FRAMES = ("real", "generated", "copula", "independent")
 """The frames that are drawn, in this order; the first two are always there."""
 
-_LARGEST = 1e100
+_LARGEST, _DAYS = 1e100, 3e6  # of a number, and of a date: the year 10,000
+_SMALLEST = 1e-100  # of a bin
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
@@ -43,9 +44,12 @@ class Column(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         bars = len(self.values) + max(len(self.edges) - 1, 0)
-        rising = all(low < high for low, high in pairwise(self.edges)) and not (self.log and self.edges[:1] <= [0])
+        rising = all(high - low > _SMALLEST for low, high in pairwise(self.edges))
+        numbers = [*self.edges, *(value for value in self.values if isinstance(value, float))]
+        possible = self.kind != "date" or all(abs(days) < _DAYS for days in numbers)
+        possible = possible and not (self.log and min(self.edges, default=0) <= 0)
         alike = self.shares.keys() == self.other.keys() == self.missing.keys() >= set(FRAMES[:2])
-        if not (rising and alike and all(len(row) == bars for row in self.shares.values())):
+        if not (rising and possible and alike and all(len(row) == bars for row in self.shares.values())):
             raise ValueError("not the shares of one column")
         return self
 
@@ -58,7 +62,8 @@ class Associations(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        sizes = {len(row) for matrix in self.frames.values() for row in [matrix, *matrix]}
+        sizes = {len(matrix) for matrix in self.frames.values()}
+        sizes |= {len(row) for matrix in self.frames.values() for row in matrix}
         if sizes != {len(self.names)} or not self.frames.keys() >= set(FRAMES[:2]):
             raise ValueError("not the matrices of one table")
         return self

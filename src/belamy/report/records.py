@@ -85,6 +85,7 @@ class Record:
     log: Log
     evaluation: dict[str, Any]
     samples: dict[int, Path]
+    portrait: dict[str, Any] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -103,9 +104,8 @@ def read_run(run: Path) -> Record:
     """Reads the files of ``run`` and nothing outside it."""
     text = _text(run / "recipe.yaml")
     log = read_log(run / "log.jsonl")
-    return Record(
-        run, text, _recipe(text), _json(run / "facts.json"), log, _json(run / "evaluation.json"), _samples(run, log)
-    )
+    facts, evaluation, portrait = (_json(run / f"{name}.json") for name in ("facts", "evaluation", "portrait"))
+    return Record(run, text, _recipe(text), facts, log, evaluation, _samples(run, log), portrait)
 
 
 def read_log(path: Path) -> Log:

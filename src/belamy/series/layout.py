@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from belamy.errors import UserError
+from belamy.series.curve import Curve, fitted, step_of
 from belamy.series.recorded import Clock, Floats, Recorded
 from belamy.tables.columns import Schema
 from belamy.tables.rows import EDGE, Rows
-from belamy.tables.scale import Scale, grid_step
+from belamy.tables.scale import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class Gaps:
         """Of times [N, T] that are NaN after a series' end."""
         gaps = np.diff(times, axis=1)
         gaps = gaps[~np.isnan(gaps)]
-        logarithmic = grid_step(gaps) == 0 if len(gaps) else False
+        logarithmic = step_of(gaps) == 0 if len(gaps) else False
         scale = Scale.fit((np.log(gaps) if logarithmic else gaps) if len(gaps) else np.ones(1))
         return cls(Scale.fit(times[:, 0]), scale, logarithmic)
 
@@ -85,7 +86,7 @@ class Layout:
     """
 
     channels: list[str]
-    scales: list[Scale]
+    scales: list[Scale | Curve]
     length: int
     ends: list[float]
     gaps: Gaps | None
@@ -99,7 +100,7 @@ class Layout:
     def fit(cls, series: Recorded) -> Layout:
         """By the series that training sees."""
         values = [series.values[:, :, index] for index in range(len(series.channels))]
-        scales = [Scale.fit(one[~np.isnan(one)]) for one in values]
+        scales = [fitted(one[~np.isnan(one)]) for one in values]
         gaps = None if series.times is None else Gaps.fit(series.times)
         static = None if series.static is None else Rows.fit(series.static, Schema({}))
         level = [_level(one, series.alive) for one in values]
@@ -119,7 +120,7 @@ class Layout:
     def from_json(cls, content: Mapping[str, Any]) -> Layout:
         gaps, static = content["gaps"], content["static"]
         told = {
-            "scales": [Scale(**one) for one in content["scales"]], "clock": Clock(**content["clock"]),
+            "scales": [(Curve if "scores" in one else Scale)(**one) for one in content["scales"]], "clock": Clock(**content["clock"]),
             "gaps": gaps and Gaps(Scale(**gaps["start"]), Scale(**gaps["scale"]), gaps["logarithmic"]),
             "static": static and Rows.from_json(static),
         }  # fmt: skip
@@ -231,7 +232,7 @@ def _level(values: Floats, alive: NDArray[np.bool_]) -> list[float] | None:
     whole = float(np.nanstd(values))
     if not whole or max(np.ptp(means), np.ptp(deviations)) > ALIKE * whole:
         return None
-    return [round(float(means.mean()), 6), round(float(deviations.mean()), 6)]
+    return [float(means.mean()), float(deviations.mean())]
 
 
 def _ends(series: Recorded) -> list[float]:

@@ -17,19 +17,23 @@ LOOKED = 5_000
 """Series that are looked at."""
 GROUP = 5
 """Series of a class, or at a step, of fewer than so many: their mean is that of all, so that it tells of none."""
-PULLS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7)
-"""How far covariances may be drawn to those of the same lag."""
+SHARES = (0.1, 0.3, 0.6, 1.0)
+"""How much of a class's covariance may be that of all."""
+PULLS = (0.0, 0.05, 0.15, 0.3, 0.5)
+"""How much of it may be that of the same lag."""
 PARTS = 5
-LARGE = 600
-"""Numbers of a series from which on the pull is not tried out."""
+LEAST = 1e-5
+"""Variance that each number has of its own, at least."""
+LARGE = 200
+"""Numbers of a series from which on nothing is tried out."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of vectors [M] of a series, [C * T values, T gaps, 1 end, J numbers, K options].
+    """Of vectors [M] of a series, [C * T values, T gaps, 1 end, J numbers, K options], for each of K classes.
 
-    ``means`` [K, M] are those of the classes; their deviations have a covariance of ``factors @ factors.T`` [M, M] with
-    ``own`` [M] squared on its diagonal. Options are shares in ``means``, and count over the root of their share.
+    Around the ``means`` [K, M] a vector's covariance is ``factors`` [K, M, R] times themselves, with ``own`` [K, M]
+    squared on its diagonal. Options are shares in ``means``, and count over the root of their share.
     """
 
     means: Tensor
@@ -50,8 +54,8 @@ class Statistics:
             spread[-options:] = vectors[:, -options:].mean(0).clamp(min=1e-4).sqrt()
         apart = (vectors - means[kinds]) * present / spread
         blocks = [layout.length] * (len(layout.channels) + int(layout.gaps is not None))
-        factors, own = _factored(_covariance(apart, present, blocks))
-        return cls(means.float(), factors.float(), own.float())
+        parts = [_factored(one) for one in _covariances(apart, present, kinds, max(1, classes), blocks)]
+        return cls(means.float(), torch.stack([one for one, _ in parts]).float(), torch.stack([one for _, one in parts]).float())
 
 
 def _vectors(series: Tensor, seen: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
@@ -84,17 +88,39 @@ def _means(vectors: Tensor, present: Tensor, kinds: Tensor, classes: int) -> Ten
     return torch.where(shares < GROUP, whole, (member.T @ (vectors * present)) / shares.clamp(min=1))
 
 
-def _covariance(apart: Tensor, present: Tensor, blocks: list[int]) -> Tensor:
-    """Of deviations [N, M], drawn to the covariances of the same lag as far as foretells other series best."""
-    size = apart.shape[1]
-    if size > LARGE or len(apart) < 4 * PARTS:
-        return _pulled(_empirical(apart, present), blocks, 0.2 if len(apart) < size else 0.0)
-    fold = torch.arange(len(apart)) % PARTS
-    gains = torch.zeros(len(PULLS), dtype=torch.float64)
+def _covariances(apart: Tensor, present: Tensor, kinds: Tensor, classes: int, blocks: list[int]) -> list[Tensor]:
+    """Of deviations [N, M] of each class, drawn to that of all, and to that of the same lag.
+
+    As far as foretells other series best, where there is time to try it out.
+    """
+    if apart.shape[1] > LARGE or len(apart) < 4 * PARTS:
+        return _shrunk(apart, present, kinds, classes, blocks, [(0.5, 0.0)])[0]
+    ways = [(share, pull) for share in (SHARES if classes > 1 else (1.0,)) for pull in PULLS]
+    fold, gains = torch.arange(len(apart)) % PARTS, torch.zeros(len(ways), dtype=torch.float64)
     for part in range(PARTS):
-        found = _empirical(apart[fold != part], present[fold != part])
-        gains += torch.stack([_likelihood(_pulled(found, blocks, pull), apart[fold == part]) for pull in PULLS])
-    return _pulled(_empirical(apart, present), blocks, PULLS[int(gains.argmax())])
+        inside, outside = fold != part, fold == part
+        found = _shrunk(apart[inside], present[inside], kinds[inside], classes, blocks, ways)
+        others = [apart[outside & (kinds == kind)] for kind in range(classes)]
+        gains += torch.stack([sum(map(_likelihood, one, others), gains.new_zeros(())) for one in found])
+    print("way",ways[int(gains.argmax())])
+    return _shrunk(apart, present, kinds, classes, blocks, [ways[int(gains.argmax())]])[0]
+
+
+def _shrunk(
+    apart: Tensor, present: Tensor, kinds: Tensor, classes: int, blocks: list[int], ways: list[tuple[float, float]]
+) -> list[list[Tensor]]:
+    """For each of several ``ways``, a share of all classes and one of all lags, the covariances of the classes.
+
+    What classes share is how numbers correlate; their deviations are their own.
+    """
+    each = [_empirical(apart[kinds == kind], present[kinds == kind]) for kind in range(classes)]
+    spread = torch.stack([one.diagonal().clamp(min=LEAST).sqrt() for one in each])
+    whole = _empirical(apart / spread[kinds], present)
+    own = [whole * one[:, None] * one for one in spread]
+    return [
+        [_pulled(share * target + (1 - share) * one, blocks, pull) for one, target in zip(each, own, strict=True)]
+        for share, pull in ways
+    ]
 
 
 def _empirical(apart: Tensor, present: Tensor) -> Tensor:
@@ -131,17 +157,20 @@ def _toeplitz(part: Tensor) -> Tensor:
 
 
 def _likelihood(covariance: Tensor, apart: Tensor) -> Tensor:
-    """The mean logarithm of the density of deviations [N, M], but for a constant."""
+    """The logarithm of the density of deviations [N, M], but for a constant."""
     factors, own = _factored(covariance)
-    whole = factors @ factors.T + own.square().diag()
-    lower = torch.linalg.cholesky(whole)
+    lower = torch.linalg.cholesky(factors @ factors.T + own.square().diag())
     inner = torch.linalg.solve_triangular(lower, apart.T, upper=False)
-    return -inner.square().sum(0).mean() / 2 - lower.diagonal().log().sum()
+    return -inner.square().sum() / 2 - len(apart) * lower.diagonal().log().sum()
 
 
 def _factored(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors [M, R] of a covariance [M, M] and what they leave of each [M], which is never quite nothing."""
+    """Factors [M, R] of a covariance [M, M] and what they leave of each [M], which is never quite nothing.
+
+    What they leave counts as far as neighbours do not share it: noise would roughen series that are smooth.
+    """
     power, axes = torch.linalg.eigh((covariance + covariance.T) / 2)
     factors = (axes[:, -MOST:] * power[-MOST:].clamp(min=0).sqrt()).flip(1)
-    rest = covariance.diagonal() - factors.square().sum(1)
-    return factors, rest.clamp(min=1e-4).sqrt()
+    rest = covariance - factors @ factors.T
+    shared = rest.diagonal(1).abs().sum() / rest.diagonal().sum().clamp(min=1e-12)
+    return factors, (rest.diagonal() * (1 - shared).clamp(0, 1)).clamp(min=LEAST).sqrt()

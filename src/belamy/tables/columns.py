@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 from belamy.errors import UserError, nearest
+from belamy.tables.scale import CALENDAR, DECIMAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +44,38 @@ class Column:
     high: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        return {name: value for name, value in asdict(self).items() if value is not None and value is not False}
+
+    @property
+    def whole(self) -> bool:
+        """Whether the dtype holds whole numbers alone."""
+        return re.match(r"u?int\d", self.dtype.lower()) is not None
+
+    @property
+    def steps(self) -> Sequence[float]:
+        """Those that a grid of its numbers may have."""
+        return CALENDAR if self.dtype.startswith("datetime64") else DECIMAL
+
+    @property
+    def resolution(self) -> float:
+        """The least difference that the dtype knows, dates in seconds; 0 for numbers that have a fraction."""
+        if self.dtype.startswith("datetime64"):
+            return {"s": 1.0, "ms": 1e-3}.get(re.split(r"[\[\],]", self.dtype)[1], 1e-6)
+        return float(self.whole)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most that it can be: as the user vouches, and as the dtype holds."""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        if not self.whole:
+            return low, high
+        info = np.iinfo(self.dtype.lower().partition("[")[0])
+        return max(low, float(info.min)), min(high, float(info.max))
+
+    @property
+    def precision(self) -> str:
+        """The dtype of numpy that numbers with a fraction are in."""
+        return next((kind for kind in ("float16", "float32") if kind in self.dtype.lower()), "float64")
 
 
 @dataclass(frozen=True)
@@ -65,19 +99,32 @@ def read_schema(path: str | Path | None) -> Schema:
         raise UserError(f"the schema {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or set(content) - {"columns", "constraints"}:
         raise UserError(f"the schema {path} should hold columns and constraints, and nothing else")
-    columns = {}
-    for name, told in (content.get("columns") or {}).items():
-        told = {"kind": told} if isinstance(told, str) else dict(told or {})
-        for word in told:
-            if word not in TOLD:
-                raise UserError(f"the schema's column {name} has {word!r}{nearest(word, TOLD)}, not {', '.join(TOLD)}")
-        if told.get("kind", "number") not in KINDS:
-            raise UserError(f"the schema's column {name} is {told['kind']!r}; kinds are {', '.join(KINDS)}")
-        columns[str(name)] = told
+    told = content.get("columns") or {}
+    if not isinstance(told, dict):
+        raise UserError(f"the columns in {path} should be named, such as age: number")
+    columns = {str(name): _checked(str(name), one) for name, one in told.items()}
     constraints = content.get("constraints") or []
     if not isinstance(constraints, list) or not all(isinstance(one, dict) for one in constraints):
         raise UserError(f"the constraints in {path} should be a list, such as - inequality: [start, end]")
     return Schema(columns, constraints)
+
+
+def _checked(name: str, told: Any) -> dict[str, Any]:
+    """What a schema tells of a column. Raises UserError for what means nothing."""
+    told = {"kind": told} if isinstance(told, str) else told or {}
+    if not isinstance(told, dict):
+        raise UserError(f"the schema's column {name} is {told!r}; it should be a kind: {', '.join(KINDS)}")
+    for word in told:
+        if word not in TOLD:
+            raise UserError(f"the schema's column {name} has {word!r}{nearest(str(word), TOLD)}, not {', '.join(TOLD)}")
+    if told.get("kind", "number") not in KINDS:
+        raise UserError(f"the schema's column {name} is {told['kind']!r}; kinds are {', '.join(KINDS)}")
+    for word in ("low", "high"):
+        if word in told and (isinstance(told[word], bool) or not isinstance(told[word], int | float)):
+            raise UserError(f"the schema's column {name} has {word}: {told[word]!r}; it should be a number")
+    if not isinstance(told.get("categories", []), list):
+        raise UserError(f"the schema's column {name} has categories that are no list")
+    return told
 
 
 def columns_of(frame: pd.DataFrame, schema: Schema) -> list[Column]:
@@ -101,6 +148,11 @@ def _column(values: pd.Series[Any], told: Mapping[str, Any]) -> Column:
     wanted = {"number": pd.api.types.is_numeric_dtype, "date": pd.api.types.is_datetime64_any_dtype}
     if kind in wanted and not wanted[kind](dtype):
         raise UserError(f"the schema calls {name} a {kind}, but its values are {dtype}")
+    if kind == "text" and isinstance(dtype, np.dtype) and dtype.kind in "biu":
+        raise UserError(f"the schema calls {name} a text, which is left out, but {dtype} has no missing values")
+    low, high = told.get("low"), told.get("high")
+    if kind == "number" and ((low is not None and (values < low).any()) or (high is not None and (values > high).any())):
+        raise UserError(f"the schema's bounds of {name} leave out some of its values")
     return Column(name, kind, str(dtype), low=told.get("low"), high=told.get("high"), **more)
 
 
@@ -119,7 +171,11 @@ def _kind(values: pd.Series[Any]) -> str:
         return "date"
     if pd.api.types.is_numeric_dtype(values.dtype):
         whole = pd.api.types.is_integer_dtype(values.dtype)
-        return "identifier" if whole and distinct == len(values) >= FEWEST and _counts(values) else "number"
+        if whole and distinct == len(values) >= FEWEST and _counts(values):
+            return "identifier"
+        # Floats hold no more digits, so such codes would be taken for one another.
+        codes = whole and max(abs(int(present.min())), abs(int(present.max()))) > 2**53
+        return "category" if codes and distinct <= min(CATEGORIES, len(present) / 2) else "number"
     if isinstance(values.dtype, pd.CategoricalDtype) or len(values) < FEWEST:
         return "category"
     texts = present.astype(str)

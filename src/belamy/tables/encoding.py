@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from belamy.errors import UserError
 from belamy.tables.columns import CATEGORIES, Column, plain
-from belamy.tables.scale import CALENDAR, Floats, Scale
+from belamy.tables.scale import Floats, Scale, grid_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,20 @@ class Encoding:
         """Where the options of each choice begin among all options."""
         return [0, *accumulate(self.choices)][:-1]
 
+    def field(self, name: str) -> Field:
+        """The one that a column is part of."""
+        return next(field for field in self.fields if name in field.columns)
+
+    def step(self, name: str) -> float:
+        """The grid that all numbers of a column are on; 0 for none."""
+        field, column = self.field(name), self.columns[name]
+        scale, place = field.scale, field.columns.index(name)
+        cells = [cell for option in field.options if (cell := option[place]) not in (None, REST)]
+        if scale is not None and not scale.step:
+            return column.resolution
+        values = np.array([*cells, *([] if scale is None else [scale.step])], dtype=np.float64)
+        return max(grid_step(values, column.steps), column.resolution)
+
     def encode(self, frame: pd.DataFrame) -> Encoded:
         """``frame`` as options and places; what was never seen becomes the commonest option."""
         codes, lower, upper = [], [], []
@@ -177,13 +191,18 @@ def numbers_of(values: pd.Series[Any], column: Column) -> Floats:
     """A column of numbers, or of dates as seconds since 1970, as float64 [N] with NaN for what is missing."""
     import pandas as pd
 
+    wanted = pd.api.types.is_datetime64_any_dtype if column.kind == "date" else pd.api.types.is_numeric_dtype
+    if not wanted(values.dtype):
+        raise UserError(f"the column {values.name} is a {column.kind} in the model, but its values are {values.dtype}")
     if column.kind == "date":
         if getattr(values.dt, "tz", None) is not None:
             values = values.dt.tz_convert("UTC").dt.tz_localize(None)
         seconds = values.astype("datetime64[us]").astype("int64").to_numpy(dtype=np.float64) / 1e6
         seconds[values.isna().to_numpy()] = np.nan
         return cast("Floats", seconds)
-    found = pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    # Of 0.1 in 32 bits the digits are meant, not what lies beyond them.
+    short = pd.api.types.is_float_dtype(values.dtype) and values.dtype.itemsize < 8
+    found = pd.to_numeric(values.astype(str) if short else values).to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(found).any():
         raise UserError(f"the column {values.name} holds infinite numbers: replace them")
     return cast("Floats", found)
@@ -237,8 +256,7 @@ def _numeric(frame: pd.DataFrame, column: Column) -> Field:
         options = [(REST, len(rest)), *options, *([(None, missing)] if missing else [])]
     elif len(values) > len(present):
         options.append((None, len(values) - len(present)))
-    steps = CALENDAR if column.kind == "date" else None
-    scale = Scale.fit(rest, column.low, column.high, steps) if len(rest) else None
+    scale = Scale.fit(rest, column.low, column.high, column.steps) if len(rest) else None
     cells, total = [[option] for option, _ in options], max(1, len(values))
     return Field([column.name], cells, [count / total for _, count in options], scale)
 

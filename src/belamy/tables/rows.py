@@ -19,7 +19,7 @@ from belamy.tables.constraints import Constraints, constraints_of
 from belamy.tables.encoding import Encoded, Encoding, determined
 from belamy.tables.identifiers import pattern_of, renewed
 from belamy.tables.scale import Floats
-from belamy.tables.where import Asked, Where, honoured, learnt
+from belamy.tables.where import Asked, Reach, Where, Wish, learnt, reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,12 +45,12 @@ class Rows:
     def fit(cls, frame: pd.DataFrame, schema: Schema) -> Rows:
         """By the rows that training sees. Raises UserError for what cannot be learnt."""
         columns = columns_of(frame, schema)
-        keys = [one["unique"] for one in schema.constraints if "unique" in one]
-        columns = [_as_identifier(one) if one.name in np.ravel(keys) else one for one in columns]
+        keys = {name for one in schema.constraints if "unique" in one for name in _listed(one["unique"])}
+        columns = [_as_identifier(one) if one.name in keys else one for one in columns]
         learnt = [one for one in columns if one.kind in LEARNT]
         if not learnt:
             raise UserError("no column of this table can be learnt: all are constant, free text or identifiers")
-        told = {name for one in schema.constraints for value in one.values() for name in np.ravel(value)}
+        told = {name for one in schema.constraints for value in one.values() for name in _listed(value)}
         found = determined(frame, [one for one in learnt if one.name not in told])
         constraints = constraints_of(schema.constraints, frame, columns, found)
         reduced, kinds = constraints.reduce(frame, learnt)
@@ -92,9 +92,11 @@ class Rows:
     def asked(self, where: Where | None) -> Asked:
         """Raises UserError for what no row can be."""
         wished = asking.wishes(where or [], self.columns, self.encoding)
-        self.constraints.refuse(wished)
-        native = {name: wish for name, wish in wished.items() if name not in self.constraints.derived}
+        native = self.constraints.asked(wished, self._reaches(wished))
         return replace(asking.asked(self.encoding, native), wishes=wished)
+
+    def _reaches(self, wished: Mapping[str, Wish]) -> dict[str, Reach]:
+        return self.constraints.reaches(wished, self.columns, self.encoding)
 
     def decode(self, values: Tensor, start: int = 0, asked: Asked | None = None) -> pd.DataFrame:
         """Encoded rows [N, D] as a table; they are those of number ``start`` and following, which identifiers tell."""
@@ -103,11 +105,10 @@ class Rows:
         wished = asked.wishes if asked is not None else {}
         codes, places = self._parts(values)
         found = self.encoding.decode(codes, places)
-        scales = {field.columns[0]: field.scale for field in self.encoding.fields}
         for name, wish in wished.items():
             if name in found and name not in self.constraints.derived and found[name].dtype != object:
-                found[name] = honoured(found[name], wish, scales.get(name))
-        self.constraints.restore(found, wished)
+                found[name] = reach(self.encoding, name, wish).near(found[name])
+        self.constraints.restore(found, self._reaches(wished))
         n = len(codes)
         made = {
             name: _as_dtype(found[name] if name in found else self._unlearnt(column, start, n), column)
@@ -142,7 +143,14 @@ def scores(lower: Tensor, upper: Tensor, at: Tensor) -> Tensor:
     return found
 
 
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list) else [value])]
+
+
 def _as_identifier(column: Column) -> Column:
+    """Raises UserError for one of which no new values can be made."""
+    if column.kind not in ("identifier", "text") and not column.whole and column.dtype not in ("object", "str", "string"):
+        raise UserError(f"the constraint unique is about whole numbers and texts, and {column.name} is {column.dtype}")
     return Column(column.name, "identifier", column.dtype)
 
 
@@ -162,24 +170,33 @@ def _as_dtype(values: NDArray[Any], column: Column) -> pd.Series[Any]:
     """Values of a column [N] as pandas had them: numbers rounded to whole ones where they must be."""
     import pandas as pd
 
-    name, dtype = column.name, column.dtype
+    dtype = column.dtype
     if column.kind == "date":
         return _as_dates(values, dtype)
     if column.categories is not None and dtype == "category":
-        kind = pd.CategoricalDtype(column.categories, column.ordered)
-        return pd.Series(pd.Categorical(values, dtype=kind))
+        return pd.Series(pd.Categorical(values, dtype=pd.CategoricalDtype(column.categories, column.ordered)))
     kind = pd.api.types.pandas_dtype(dtype)
-    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind):
-        numbers = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=np.float64, na_value=math.nan)
-        if not pd.api.types.is_integer_dtype(kind):
-            return pd.Series(numbers).astype(kind)
-        whole = pd.Series(np.round(numbers)).astype("Int64")
-        if whole.isna().any() and isinstance(kind, np.dtype):
-            raise UserError(f"{name} is missing in rows, and {dtype} has no missing values")
-        return whole.astype(kind)
+    if column.whole:
+        return _as_whole(values, column)
     if pd.api.types.is_bool_dtype(kind):
         return pd.Series(pd.array(values, dtype="boolean")).astype(kind)
+    if pd.api.types.is_numeric_dtype(kind):
+        return pd.Series(np.array(values, dtype=np.float64)).astype(kind)
     return pd.Series(values, dtype=object).astype(kind)
+
+
+def _as_whole(values: NDArray[Any], column: Column) -> pd.Series[Any]:
+    """Raises UserError for what the dtype cannot hold."""
+    import pandas as pd
+
+    missing = np.asarray(pd.isna(values))
+    kind = pd.api.types.pandas_dtype(column.dtype)
+    if missing.any() and isinstance(kind, np.dtype):
+        raise UserError(f"{column.name} is missing in rows, and {kind} has no missing values")
+    if values.dtype == np.float64:
+        low, high = (int(end) for end in column.ends)
+        values = np.array([min(max(round(one), low), high)])
+    ...
 
 
 def _as_dates(values: NDArray[Any], dtype: str) -> pd.Series[Any]:

@@ -47,13 +47,13 @@ class Scale:
             knots, places = _edges(distinct, counts, step)
         else:
             knots, places = _means(np.sort(values))
-        floor = knots[0] if low is None else low
+        # The grid's edges lie half a step beyond what is really taken.
+        floor, ceiling = knots[0] + step / 4, knots[-1] - step / 4
         if low is None and distinct[0] >= 0:
             floor = max(floor, 0.0)
-        # The grid's edges lie half a step beyond what is really taken.
-        ceiling = knots[-1] if high is None else high
+        floor, ceiling = (found if told is None else told for told, found in ((low, floor), (high, ceiling)))
         if step:
-            floor, ceiling = (_on(step, floor + step / 4, up=True), _on(step, ceiling - step / 4, up=False))
+            floor, ceiling = float(above(floor, step)), -float(above(-ceiling, step))
         return cls(knots.tolist(), places.tolist(), step, float(floor), float(max(ceiling, floor)))
 
     def span(self, values: Floats) -> tuple[Floats, Floats]:
@@ -68,12 +68,11 @@ class Scale:
         """What stands at ``places`` [N]: on the grid, and within the bounds."""
         found = np.interp(places, self.places, self.values)
         if self.step:
-            found = np.round(found / self.step) * self.step
-            found = np.round(found, decimals_of(self.step))
-        return np.clip(found, self.low, self.high)
+            found = np.round(np.round(found / self.step) * self.step, decimals_of(self.step))
+        return np.clip(found, self.low, self.high) + 0.0  # of which -0 becomes 0
 
 
-def grid_step(values: Floats, steps: Sequence[float]) -> float:
+def grid_step(values: Floats, steps: Sequence[float] = DECIMAL) -> float:
     """The first of ``steps`` that all of ``values`` are multiples of; 0 where they are of none."""
     sample = values if len(values) <= 20_000 else values[:: len(values) // 20_000]
     largest = float(np.abs(sample).max(initial=0.0))
@@ -89,9 +88,11 @@ def decimals_of(step: float) -> int:
     return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
-def _on(step: float, value: float, up: bool) -> float:
-    rounded = (math.ceil if up else math.floor)(round(value / step, 6)) * step
-    return round(rounded, decimals_of(step))
+def above(values: Floats | float, step: float) -> Floats:
+    """The least multiples of ``step`` that are no less than ``values``."""
+    decimals = decimals_of(step)
+    found = np.round(np.ceil(np.asarray(values) / step - 1e-6) * step, decimals)
+    return np.where(found < values, np.round(found + step, decimals), found)
 
 
 def _edges(distinct: Floats, counts: NDArray[Any], step: float) -> tuple[Floats, Floats]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from belamy.errors import UserError, nearest
-from belamy.tables.columns import LEARNT, Column
+from belamy.tables.columns import LEARNT, Column, plain
 from belamy.tables.encoding import REST, Encoding, Field
-from belamy.tables.scale import Floats, Scale
+from belamy.tables.scale import Floats, Scale, above, decimals_of
 
 OPERATORS = (">=", "<=", "!=", "=", ">", "<")
 """The longest first, since the leftmost one that fits splits a condition."""
@@ -45,10 +45,67 @@ class Wish:
             return True
         return isinstance(cell, int | float) and self.low <= cell <= self.high
 
+    @property
+    def present(self) -> bool:
+        """Whether a cell that is missing is not what is asked for."""
+        return not self.accepts(None)
+
     def __and__(self, other: Wish) -> Wish:
         both = [one.among for one in (self, other) if one.among is not None]
         among = frozenset.intersection(*both) if both else None
         return Wish(max(self.low, other.low), min(self.high, other.high), among, self.without | other.without)
+
+
+PRESENT = Wish(without=frozenset([None]))
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The numbers that a column can be as it is wished: from ``low`` to ``high``, on a grid of ``step`` (0: on none).
+
+    ``kind`` is the dtype that numbers on no grid are told apart in.
+    """
+
+    wish: Wish
+    low: float
+    high: float
+    step: float
+    kind: str = "float64"
+
+    def up(self, values: Floats) -> Floats:
+        """For each of ``values`` [N] the least number that is no less; infinite where there is none."""
+        if self.wish.among is not None:
+            known = np.array([*sorted(cell for cell in self.wish.among if self._holds(cell)), math.inf])
+            return known[np.minimum(np.searchsorted(known, values), len(known) - 1)]
+        found = np.maximum(values, max(self.low, self.wish.low))
+        found = above(found, self.step) if self.step else found
+        for cell in sorted(cell for cell in self.wish.without if cell is not None):
+            found = np.where(found == cell, self._after(cell), found)
+        return np.where(found > min(self.high, self.wish.high), math.inf, found)
+
+    def down(self, values: Floats) -> Floats:
+        """For each of ``values`` [N] the greatest number that is no more; infinite where there is none."""
+        among, without = (
+            None if cells is None else frozenset(-cell for cell in cells if cell is not None)
+            for cells in (self.wish.among, self.wish.without)
+        )  # fmt: skip
+        wish = Wish(-self.wish.high, -self.wish.low, among, without or frozenset())
+        return -Reach(wish, -self.high, -self.low, self.step, self.kind).up(-values)
+
+    def near(self, values: Floats) -> Floats:
+        """The nearest number to each of ``values`` [N]; what is missing stays so."""
+        over, under = self.up(values), self.down(values)
+        found = np.where(over - values <= values - under, over, under) + 0.0  # of which -0 becomes 0
+        return np.where(np.isnan(values), values, found)
+
+    def _holds(self, cell: Any) -> bool:
+        return cell is not None and self.low <= cell <= self.high and self.wish.accepts(cell)
+
+    def _after(self, cell: float) -> float:
+        if self.step:
+            return float(np.round(cell + self.step, decimals_of(self.step)))
+        kind = np.dtype(self.kind).type
+        return float(np.nextafter(kind(cell), kind(math.inf)))
 
 
 @dataclass(frozen=True)
@@ -107,9 +164,8 @@ def _condition(column: Column, operator: str, text: str, encoding: Encoding) -> 
     if column.kind not in ("number", "date"):
         raise UserError(f"--where {column.name}{operator}{text}: {column.name} has no order; ask by = or !=")
     bound = _number(column, text)
-    if operator in (">", "<"):
-        bound = _beyond(bound, operator == ">", column, encoding)
-    return Wish(low=bound) if operator.startswith(">") else Wish(high=bound)
+    without = frozenset([bound] if operator in (">", "<") else [])
+    return Wish(low=bound, without=without) if operator.startswith(">") else Wish(high=bound, without=without)
 
 
 def _told(column: Column, value: Any, encoding: Encoding) -> Wish:
@@ -117,15 +173,20 @@ def _told(column: Column, value: Any, encoding: Encoding) -> Wish:
         low, high = (None if one is None else _number(column, one) for one in value)
         return Wish(-math.inf if low is None else low, math.inf if high is None else high)
     cells = value if isinstance(value, list | set | tuple | frozenset) else [value]
-    return Wish(among=frozenset(None if one is None else _cell(column, one, encoding) for one in cells))
+    return Wish(among=frozenset(None if plain(one) is None else _cell(column, one, encoding) for one in cells))
 
 
 def _cell(column: Column, value: Any, encoding: Encoding) -> Any:
     """A cell as options have it. Raises UserError for a category that was never seen."""
     if column.kind in ("number", "date"):
-        return _number(column, value)
+        number = _number(column, value)
+        if column.whole and not number.is_integer():
+            raise UserError(f"{column.name} holds whole numbers, and {value} is none")
+        return number
     seen = cells_seen(encoding, column.name)
     found = next((cell for cell in seen if cell is not None and (cell == value or str(cell) == str(value))), None)
+    if found is None and column.kind == "boolean":
+        found = next((cell for cell in seen if str(cell).lower() == str(value).lower()), None)
     if found is None:
         names = [str(cell) for cell in seen if cell is not None]
         hint = nearest(str(value), names) or f"; there are {', '.join(names[:12])}"
@@ -139,7 +200,8 @@ def _number(column: Column, value: Any) -> float:
     try:
         if column.kind == "date":
             moment = pd.Timestamp(value)
-            moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+            if moment.tz is None:
+                moment = moment.tz_localize(getattr(pd.api.types.pandas_dtype(column.dtype), "tz", None) or "UTC")
             return float(moment.timestamp())
         number = float(value)
     except (TypeError, ValueError):
@@ -156,15 +218,13 @@ def cells_seen(encoding: Encoding, name: str) -> list[Any]:
     return [cell for cell in dict.fromkeys(option[place] for option in field.options) if cell != REST]
 
 
-def _beyond(bound: float, up: bool, column: Column, encoding: Encoding) -> float:
-    """The next number that is more, or less, than ``bound``: on the grid that the column is on."""
-    scale = next((one.scale for one in encoding.fields if column.name in one.columns), None)
-    step = scale.step if scale is not None else float("int" in column.dtype.lower())
-    if not step:
-        return math.nextafter(bound, math.inf if up else -math.inf)
-    steps = bound / step
-    whole = math.floor(steps + 1e-9) + 1 if up else math.ceil(steps - 1e-9) - 1
-    return whole * step
+def reach(encoding: Encoding, name: str, wish: Wish) -> Reach:
+    """What a column of numbers or dates can be: as a ``wish`` says, and no further than the training data goes."""
+    field = encoding.field(name)
+    place, ends = field.columns.index(name), [] if field.scale is None else [field.scale.low, field.scale.high]
+    cells = [cell for option in field.options if (cell := option[place]) not in (None, REST)] + ends
+    low, high, kind = min(cells, default=0.0), max(cells, default=0.0), encoding.columns[name].precision
+    return Reach(wish, low, high, encoding.step(name), kind)
 
 
 def asked(encoding: Encoding, wished: Mapping[str, Wish]) -> Asked:
@@ -174,7 +234,7 @@ def asked(encoding: Encoding, wished: Mapping[str, Wish]) -> Asked:
         mine = {name: wished[name] for name in each.columns if name in wished}
         allowed = [_accepted(each, option, mine) for option in each.options]
         if each.scale is not None:
-            low, high = _interval(each.scale, mine.get(each.columns[0], Wish()))
+            low, high = _interval(encoding, each.scale, mine)
             if low > high:
                 low, high = 0.0, 1.0
                 allowed = [False, *allowed[1:]] if each.options else [False]
@@ -191,43 +251,24 @@ def _accepted(each: Field, option: Sequence[Any], mine: Mapping[str, Wish]) -> b
     return all(mine[name].accepts(cell) for name, cell in zip(each.columns, option, strict=True) if name in mine)
 
 
-def _interval(scale: Scale, wish: Wish) -> tuple[float, float]:
+def _interval(encoding: Encoding, scale: Scale, mine: Mapping[str, Wish]) -> tuple[float, float]:
     """The places that a wish leaves of a scale; the first above the second where it leaves none."""
-    if wish.among is not None:
-        numbers = [cell for cell in wish.among if cell is not None and scale.low <= cell <= scale.high]
-        if not numbers:
+    for name, wish in mine.items():
+        within = replace(reach(encoding, name, wish), low=scale.low, high=scale.high)
+        ends = np.array([scale.low, scale.high])
+        first, last = within.up(ends)[0], within.down(ends)[1]
+        if first > last:
             return 1.0, 0.0
-        wish = replace(wish & Wish(min(numbers), max(numbers)), among=None)
-    low, high = max(wish.low, scale.low), min(wish.high, scale.high)
-    if low > high:
-        return 1.0, 0.0
-    half = scale.step / 2
-    first, last = scale.place(np.array([low - half, high + half]))
-    return float(first), float(last)
+        low, high = scale.place(np.array([first, last]) + np.array([-0.5, 0.5]) * scale.step)
+        return float(low) * (first > scale.low), float(high) if last < scale.high else 1.0
+    return 0.0, 1.0
 
 
 def _impossible(each: Field, mine: Mapping[str, Wish]) -> str:
     names = " and ".join(mine)
+    if all(wish.among == {None} for wish in mine.values()):
+        return f"no row can be as asked: {names} is never missing in the training data"
     scale = each.scale
     if scale is not None:
         return f"no row can be as asked: {names} lies between {scale.low:g} and {scale.high:g} in the training data"
     return f"no row can be as asked: the training data has none with what is asked of {names}"
-
-
-def honoured(values: Floats, wish: Wish, scale: Scale | None) -> Floats:
-    """Numbers [N] of a scale as they were asked for: within the bounds, and none of those that are not wanted."""
-    if wish.among is not None:
-        wanted = np.array(sorted(cell for cell in wish.among if cell is not None and wish.accepts(cell)))
-        if len(wanted):
-            right = np.clip(np.searchsorted(wanted, values), 0, len(wanted) - 1)
-            left = np.clip(right - 1, 0, None)
-            closer = np.abs(wanted[left] - values) <= np.abs(wanted[right] - values)
-            values = np.where(np.isnan(values), values, np.where(closer, wanted[left], wanted[right]))
-    values = np.clip(values, wish.low, wish.high)
-    for cell in sorted(one for one in wish.without if one is not None):
-        step = scale.step if scale is not None else 0.0
-        up = cell + step if step else math.nextafter(cell, math.inf)
-        down = cell - step if step else math.nextafter(cell, -math.inf)
-        top = wish.high if scale is None else min(wish.high, scale.high)
-        values = np.where(values == cell, up if up <= top else down, values)
-    return values

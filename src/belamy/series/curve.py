@@ -1,0 +1,98 @@
+"""Numbers of a channel as normal scores by a smooth curve through a few points, so that smooth series stay smooth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from belamy.tables.scale import GROUP, KNOTS, Scale, decimals_of
+
+Floats = NDArray[np.float64]
+
+SCORES = (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)
+"""Where a curve has its points, as far as there are values beyond them."""
+REACH = 4.2
+POINTS = 4097
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The ``values`` that stand at ``scores``: a monotone cubic in between (Fritsch and Carlson, 1980), straight beyond.
+
+    Values lie on a grid of ``step`` (0: on none), and within ``low`` and ``high`` where those are told.
+    """
+
+    scores: list[float]
+    values: list[float]
+    step: float = 0.0
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def fit(cls, values: Floats) -> Curve:
+        """Of the present values [N] of a channel: the means of those around some of their quantiles."""
+        from scipy.special import ndtr
+
+        ordered, count = np.sort(values), len(values)
+        middle = ndtr(np.array(SCORES)) * count
+        scores = [one for one, at in zip(SCORES, middle, strict=True) if GROUP <= at <= count - GROUP]
+        around = [_around(ordered, at) for at in middle if GROUP <= at <= count - GROUP]
+        rising = np.flatnonzero(np.diff([-np.inf, *around]) > 1e-9 * max(1e-9, float(np.ptp(ordered))))
+        scores, around = [scores[one] for one in rising], [around[one] for one in rising]
+        if len(around) < 2:
+            deviation = float(values.std()) or 1.0
+            scores, around = [-1.0, 1.0], [float(values.mean()) - deviation, float(values.mean()) + deviation]
+        # A floor of nothing is common (amounts, counts), and no secret.
+        return cls(scores, around, step_of(values), 0.0 if ordered[0] >= 0 else None)
+
+    @cached_property
+    def _table(self) -> tuple[Floats, Floats]:
+        """Scores and values, close together."""
+        from scipy.interpolate import PchipInterpolator
+
+        inner = PchipInterpolator(self.scores, self.values)
+        scores = np.linspace(-REACH, REACH, POINTS)
+        first, last = self.scores[0], self.scores[-1]
+        slopes = np.diff(self.values) / np.diff(self.scores)
+        found = inner(scores.clip(first, last))
+        return scores, found + (scores - last).clip(0) * slopes[-1] + (scores - first).clip(max=0) * slopes[0]
+
+    def span(self, values: Floats) -> tuple[Floats, Floats]:
+        """The places [N] in [0, 1] at which each of ``values`` [N] begins and ends."""
+        from scipy.special import ndtr
+
+        scores, table = self._table
+        half = self.step / 2
+        return ndtr(np.interp(values - half, table, scores)), ndtr(np.interp(values + half, table, scores))
+
+    def value(self, places: Floats) -> Floats:
+        """What stands at ``places`` [N]: on the grid, and within the bounds."""
+        from scipy.special import ndtri
+
+        scores, table = self._table
+        found = np.interp(ndtri(places.clip(1e-6, 1 - 1e-6)), scores, table)
+        if self.step:
+            found = np.round(np.round(found / self.step) * self.step, decimals_of(self.step))
+        return np.clip(found, self.low, self.high) if (self.low, self.high) != (None, None) else found
+
+
+def fitted(values: Floats) -> Scale | Curve:
+    """A histogram for values of which there are few, on a grid; else a curve."""
+    distinct = np.unique(values)
+    few = len(distinct) <= min(KNOTS, len(values) / GROUP) and step_of(values) > 0
+    return Scale.fit(values) if few or len(values) < 4 * GROUP else Curve.fit(values)
+
+
+def step_of(values: Floats) -> float:
+    """The grid that values [N] lie on, as tables have it; 0 where they lie on none."""
+    return Scale.fit(values).step
+
+
+def _around(ordered: Floats, middle: float) -> float:
+    """The mean of the values around a place in their order: of 1 % of them, and no less than five."""
+    half = max(GROUP / 2, len(ordered) / 200)
+    start, end = int(max(0, middle - half)), int(np.ceil(min(len(ordered), middle + half)))
+    return float(ordered[start:end].mean())
