@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+import tabular
 import text2image
 import translation
 from belamy.hardware import choose_precision
@@ -59,6 +60,11 @@ def jobs() -> list[Job]:
     ]
     found += [Job("translation", name, 0, f"translation.py --trial {name}", 12) for name in translation.TRIALS]
     found += [Job("text2image", name, 0, f"text2image.py --trial {name}", 20) for name in text2image.TRIALS]
+    for data in tabular.DATA:
+        ours = f"tabular.py --data {data} --seed"
+        found += [Job("tabular", f"{data}-ours", seed, f"{ours} {seed}", 3) for seed in range(3)]
+        found += [Job("tabular", f"{data}-{player}", 0, f"tabular.py --data {data} --player {player}", 10)
+                  for player in tabular.PLAYERS[1:]]  # fmt: skip
     return list({(job.name, job.variant, job.seed): job for job in reversed(found)}.values())[::-1]
 
 

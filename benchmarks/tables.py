@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
-from common import RESULTS, ROOT, Record, records
+from common import RESULTS, ROOT, Record, records, summary
 
 PLAYERS, COLUMNS = ("ours", "dcgan"), ("kid", "coverage", "examples")
 STUDIES = {
@@ -53,7 +53,7 @@ they can be compared with each other, but not with published ones.
 def write() -> None:
     """Replaces RESULTS.md."""
     sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *text2image()]
-    sections += [*throughput(), *resume(), *notes()]
+    sections += [*tabular(), *throughput(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -240,6 +240,63 @@ def text2image() -> list[str]:
                      verdict(one["milliseconds"] <= 5)])  # fmt: skip
     about = "On held-out captions: floor is what real pictures have, nearest caption a training picture."
     return tasks("Pictures from sentences", about, rows, "text2image.py")
+
+
+def tabular() -> list[str]:
+    found: dict[str, dict[str, list[Record]]] = {}
+    for one in records("tabular"):
+        found.setdefault(one["data"], {}).setdefault(one["player"], []).append(one)
+    rows = [
+        [data, player, *(_of(played, name) for name in ("auc", "f1", "r2", "quality_at_thresholds", "quality", "c2st")),
+         _of(played, "cpu_seconds"), "; ".join(_goals(players)) if player == "ours" else ""]
+        for data, players in found.items() for player, played in [*players.items(), ("real", _real(players))]
+    ]  # fmt: skip
+    if not rows:
+        return []
+    head = ["data", "rows of", "AUC", "F1", "R2", "quality", "quality, all pairs", "C2ST", "CPU seconds", "targets"]
+    about = (
+        "AUC, F1 and R2 of held-out rows by models that learnt from as many rows as there are to train on: the mean of"
+        " boosting, a linear model and a forest. Quality is sdmetrics', at its thresholds and over all pairs; C2ST the"
+        " AUC of a classifier that tells rows from held-out ones (ideal .5). Seconds of fitting and sampling."
+    )
+    again = "    .venv/bin/python benchmarks/tabular.py --data DATA --player PLAYER\n"
+    return [f"## Tables\n\n{about}\n", table(head, rows), again]
+
+
+def _of(played: Sequence[Record], name: str) -> str:
+    values = [one[name] for one in played if name in one]
+    return ranged(summary(values), ".3f" if name != "cpu_seconds" else ".0f") if values else ""
+
+
+def _real(players: dict[str, list[Record]]) -> list[Record]:
+    first = next(iter(players.values()))[0]
+    return [{name.removeprefix("real_"): value for name, value in first.items() if name.startswith("real_")}]
+
+
+def _goals(players: dict[str, list[Record]]) -> list[str]:
+    """Each target in words, and whether the median of ours meets it."""
+    middle = {
+        player: {name: statistics.median(one[name] for one in played) for name, value in played[0].items()
+                 if isinstance(value, int | float)} for player, played in players.items()
+    }  # fmt: skip
+    ours, copula, ctgan = (middle.get(player, {}) for player in ("ours", "copula", "ctgan"))
+    goals = {}
+    if "r2" in ours:
+        goals["R2 at least .93 of real rows'"] = ours["r2"] >= 0.93 * ours["real_r2"]
+        goals["C2ST <= .95"] = ours["c2st"] <= 0.95
+    elif copula:
+        goals["F1 above the copula's"] = ours["f1"] > copula["f1"]
+    goals["quality >= .93"] = ours["quality_at_thresholds"] >= 0.93
+    if copula:
+        near = ours["quality_at_thresholds"] >= copula["quality_at_thresholds"] - 0.02
+        goals["quality at most .02 below the copula's"] = near
+    if ctgan:
+        better = all(ours[name] > ctgan[name] for name in ("auc", "f1", "r2") if name in ours)
+        goals |= {
+            "of more use than CTGAN's": better, "C2ST below CTGAN's": ours["c2st"] < ctgan["c2st"],
+            "a third of CTGAN's seconds": ours["cpu_seconds"] <= ctgan["cpu_seconds"] / 3,
+        }  # fmt: skip
+    return [f"{words}: {verdict(met)}" for words, met in goals.items()]
 
 
 def tasks(title: str, about: str, rows: Sequence[Sequence[str]], script: str) -> list[str]:

@@ -25,8 +25,10 @@ from belamy.data.captioned import CaptionedImages
 from belamy.data.images import Images
 from belamy.data.pairs import Pairs, Unpaired
 from belamy.data.photos import Degraded, Holed, Styled
+from belamy.data.private_table import PrivateTable as PrivateRows
 from belamy.data.shapes import Shapes
 from belamy.data.stacked import Stacked
+from belamy.data.table import Table as Rows
 from belamy.duel import Duel
 from belamy.games.cgan import CGAN
 from belamy.games.cut import CUT
@@ -36,11 +38,13 @@ from belamy.games.fastgan import FastGAN
 from belamy.games.gan import GAN
 from belamy.games.inpaint import Inpaint
 from belamy.games.pix2pix import Pix2Pix
+from belamy.games.private_table import PrivateTable
 from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
 from belamy.games.style import Style
 from belamy.games.stylegan import StyleGAN
 from belamy.games.superres import SuperRes
+from belamy.games.table import Table
 from belamy.games.text2image import Text2Image
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import PENALTIES
@@ -131,7 +135,8 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The game of `pix2pix`", Pix2Pix), ("The data of `pix2pix`", Pairs), ("The data of `pix2pix`", Unpaired),
     ("The game of `cyclegan`", CycleGAN), ("The game of `cut`", CUT),
     ("The game of `text2image`", Text2Image), ("The data of `text2image`", CaptionedImages),
-    ("The data of `text2image-shapes`", Shapes),
+    ("The data of `text2image-shapes`", Shapes), ("The game of `table`", Table), ("The data of `table`", Rows),
+    ("The game of `table-private`", PrivateTable), ("The data of `table-private`", PrivateRows),
     ("The game of `superres`", SuperRes), ("The data of `superres`", Degraded),
     ("The game of `inpaint`", Inpaint), ("The data of `inpaint`", Holed),
     ("The game of `style`", Style), ("The data of `style`", Styled),

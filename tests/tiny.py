@@ -14,8 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from belamy import recipe as recipes
+from belamy.data.table import Table
 from belamy.engine import Engine
-from belamy.planning import plan
+from belamy.model import Model
+from belamy.planning import compose, plan
 from belamy.recipe import Recipe
 from belamy.scenes.grammar import PALETTE, PLACES, RELATIONS, SHAPES, SIZES
 
@@ -40,7 +42,8 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 """Options of every duel that no recipe takes, over the recipes that are tested with them."""
 
-PLAYED = [*recipes.names(), *OPTIONS]
+PLAYED = [name for name in (*recipes.names(), *OPTIONS) if name != "table-private"]
+"""What the contract is held to; privacy is promised of one process and whole batches alone, and has tests of its own."""
 
 
 def draw_pictures(root: Path, counts: Mapping[str, int], side: int = 16, channels: int = 3) -> Path:
@@ -65,6 +68,9 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     from_path = recipes.accepts(shipped.data, "path")
     if from_path:
         small["data.path"] = str(_pairs(pictures) if recipes.accepts(shipped.data, "direction") else pictures)
+    tabular = shipped.data["use"] == "belamy.data.table:Table"
+    if tabular:
+        small["data.path"] = str(rows_of_people(pictures.parent / "people.csv"))
     if recipes.accepts(shipped.data, "encoder"):
         small["data.encoder"] = str(word_vectors(pictures.parent / "words.txt"))
         small |= {"data.path": str(_captioned(pictures))} if from_path else {"data.count": 48}
@@ -76,11 +82,32 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     levels = 3 if from_path or "shapes" in shipped.data["use"] else 2
     widths = {"widths": [8] * levels, "generator_widths": [8, 8], "width": 4}
     answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
-    others = {"warmup": 16, "pool": 12} if answering else {"latent": 8}
+    # The latent of a table follows its columns.
+    others = {"warmup": 16, "pool": 12} if answering else {} if tabular else {"latent": 8}
     for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
-    return recipes.load(base, {**small, **options, "name": name, **settings})
+    return recipes.load(base, {**small, **options, "name": name, **settings}).lasting(4096)
+
+
+def rows_of_people(path: Path, count: int = 60) -> Path:
+    """A table of numbers, of which some are missing and many zero, and of categories."""
+    if not path.exists():
+        random = np.random.default_rng(0)
+        lines = [
+            f"{random.normal(170, 10):.3f},{random.choice(['', 0, 0, random.integers(1, 90)])},"
+            f"{random.choice(['Ulm', 'Bonn', 'Köln'])},{random.random() < 0.3}"
+            for _ in range(count)
+        ]
+        path.write_text("\n".join(["height,visits,city,member", *lines]), encoding="utf-8")
+    return path
+
+
+def untrained(frame: Any, types: Path | None = None) -> Model:
+    """A model of a table's rows with its first weights, by which it is a Gaussian copula."""
+    source = Table.of(frame, None if types is None else str(types))
+    settled = plan(compose("table", "memory", {"game.width": 8}), "cpu", source)
+    return Model(settled.game(), settled.spec, source.facts)
 
 
 def word_vectors(path: Path, width: int = 12) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         wanted = recipe.game.get(name)
         if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
             data[name] = wanted
+    if recipes.accepts(data, "secret") and data.get("secret") is None:
+        data["secret"] = secrets.randbits(62)
     recipe = recipe.model_copy(update={"data": data})
     if source is None and recipes.accepts(data, "path") and not data.get("path"):
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 
 from belamy.data.table import Table
@@ -55,7 +57,8 @@ class TableGAN:
         ``y`` is ignored. All rows are learnt from, and none is held out. Raises UserError for what cannot be learnt.
         """
         self._learn(as_frame(X), {})
-        self._form = X
+        # What tells the container of rows must not hold those that were learnt.
+        self._form = X.slice(0, 0) if hasattr(type(X), "slice") else None
         return self
 
     def sample(self, n: int = 1, where: Where | None = None, random_state: int | None = None) -> Any:
@@ -80,10 +83,15 @@ class TableGAN:
         labels = pd.Series(getattr(y, "to_numpy", lambda: y)(), name=target)
         if len(labels) != len(frame):
             raise UserError(f"X has {len(frame):,} rows, and y {len(labels):,}")
+        if labels.isna().all():
+            raise UserError("y names no class of any row")
         whole = frame.reset_index(drop=True).assign(**{target: labels})
         more = self._more(whole, target, to)
         grown = pd.concat([whole, more], ignore_index=True)
-        return like(grown.drop(columns=target), X), _alike(grown[target], y)
+        features = grown.drop(columns=target)
+        if isinstance(X, np.ndarray):
+            return features.to_numpy(dtype=X.dtype), _alike(grown[target], y)
+        return like(features, X), _alike(grown[target], y)
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
         """``augment`` to balanced classes, under the name by which imbalanced-learn's pipelines call it."""
@@ -92,7 +100,7 @@ class TableGAN:
     def _more(self, whole: pd.DataFrame, target: str, to: str | int) -> pd.DataFrame:
         pd = optional("pandas")
         wanted = missing_rows(whole[target].value_counts(), to)
-        self._form = whole
+        self._form = None
         self._learn(whole, {target: {"kind": "category"}})
         seed = _seed(self.random_state)
         parts = [
@@ -132,11 +140,13 @@ def missing_rows(counts: Mapping[Any, int], to: str | int) -> dict[Any, int]:
     text = str(to)
     try:
         wanted = round(float(text[:-1]) * total) if text.endswith("x") else int(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"--to {to} should be balanced, a number of rows, or a factor such as 3x") from None
     if wanted < total:
         raise UserError(f"--to {to} is {wanted:,} rows, and there are {total:,} already")
-    return {label: round(count * (wanted - total) / total) for label, count in counts.items()}
+    # Differences of rounded sums, which add up to what is wanted.
+    reached = [round(each * (wanted - total) / total) for each in accumulate(counts.values(), initial=0)]
+    return {label: after - before for label, (before, after) in zip(counts, pairwise(reached), strict=True)}
 
 
 def _seed(state: int | None) -> int:
@@ -147,5 +157,7 @@ def _alike(values: pd.Series[Any], y: Any) -> Any:
     """A column in the kind of container that ``y`` is."""
     pd = optional("pandas")
     if isinstance(y, pd.Series):
-        return values.astype(y.dtype)
+        return values.astype(y.dtype).rename(y.name)
+    if hasattr(y, "to_arrow"):
+        return type(y)(y.name, values.tolist(), y.dtype)
     return values.tolist() if isinstance(y, list) else values.to_numpy()

@@ -71,12 +71,12 @@ class Series(Source):
     def _facts(self) -> dict[str, Any]:
         layout, classes = self.layout, self.recorded.classes or []
         found = Statistics.fit(self._encoded, layout, self._labels, len(classes))
-        numbers, choices = layout.attributes
         counts = [] if self._labels is None else self._labels.bincount(minlength=len(classes)).tolist()
         return {
             "kind": "series", "count": len(self), "heldout": len(self._other), "classes": classes,
             "class_counts": counts, "variables": len(layout.channels), "length": layout.length,
-            "irregular": layout.gaps is not None, "ends": layout.ends, "numbers": numbers, "choices": choices,
+            "irregular": layout.gaps is not None, "ends": layout.ends, "choices": layout.attributes[1],
+            "owners": layout.owners,
             "means": _rounded(found.means), "factors": _rounded(found.factors), "own": _rounded(found.own),
             "series": layout.as_json(),
             "fingerprint": hashlib.sha256(np.sort(self.hashes).tobytes()).hexdigest()[:16],
@@ -111,7 +111,8 @@ class Series(Source):
         # Without static attributes something is known of the course wherever anything is.
         course = (chance[:, 1] * (3 if static else 2)).long()
         begun = _beginnings(lengths, self.layout.length, rng)[:, None].expand(-1, variables + gaps + ends, -1)
-        filled = torch.cat([_holes(variables, self.layout.length, lengths, rng), torch.ones_like(begun[:, variables:])], 1)
+        holes = _holes(variables, self.layout.length, lengths, rng)
+        filled = torch.cat([holes, torch.ones_like(begun[:, variables:])], 1)
         known = torch.where(course[:, None, None] == 0, begun, filled) * (course < 2)[:, None, None]
         told = ((course == 2) | (chance[:, 2] < 0.5)).float()[:, None, None].expand(-1, static, self.layout.length)
         return torch.cat([known, told], 1) * (chance[:, 0] < ASKED)[:, None, None]

@@ -14,28 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from belamy.chance import Chance, key
+from belamy.data.conditions import ASKED, Form, Orders
 from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
 from belamy.tables.columns import read_schema
 from belamy.tables.encoding import Encoded
-from belamy.tables.rows import Rows, scores
+from belamy.tables.rows import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, PER_ROW, ROWS = 80_000, 20, 60_000
+FIRST, PER_ROW, ROWS = 60_000, 20, 60_000
 """Examples that training lasts: so many, and so many for each row up to a number of rows."""
 FACTORED = 20_000
 """Rows that are looked at for what columns share."""
 LEAST = 20
 """Rows of which a table can be learnt."""
-ASKED = 0.5
-"""The share of rows of which something is asked."""
-MOST = 3
-"""Columns that something is asked of, at most."""
-RARELY = 0.3
-"""The share of conditions that leave more than one option, or less than all on one side."""
 
 
 class Table(Source):
@@ -99,14 +94,13 @@ class Table(Source):
     def _take(self, encoded: Encoded) -> None:
         self._codes = torch.from_numpy(encoded.codes).long()
         self._lower, self._upper = torch.from_numpy(encoded.lower), torch.from_numpy(encoded.upper)
-        self._orders = _Orders(self._codes, self.layout.encoding.choices)
+        self.form, self._orders = Form(self.layout.encoding), Orders(self._codes, self.layout.encoding.choices)
 
     def _factors(self) -> list[list[float]]:
         """What columns share, of as many rows as say it."""
         rows = torch.from_numpy(self.order(FACTORED))
-        lower, upper = self._lower[rows], self._upper[rows]
-        at = Chance(key("factors"), rows).uniform(self.layout.encoding.numbers)
-        found = factors(self._row(self._codes[rows], lower, upper, at), self.layout.encoding.numbers)
+        encoded = self.form.row(self._codes[rows], self._placed(rows, Chance(key("factors"), rows)))
+        found = factors(encoded, self.form.numbers)
         return [[round(one, 4) for one in row] for row in found.tolist()]
 
     def __len__(self) -> int:
@@ -123,60 +117,20 @@ class Table(Source):
         return found
 
     def rows(self, indices: NDArray[np.int64], rng: Chance) -> Batch:
-        rows = torch.from_numpy(indices)
-        asked = rng.uniform(2 + MOST)
-        which = rng.uniform(2, MOST)
-        conditional = asked[:, 0] < ASKED
-        columns = len(self.layout.encoding.choices) + self.layout.encoding.numbers
-        first = (which[:, 0, 0] * columns).long().clamp(max=columns - 1)
-        by_option = conditional & (first < len(self.layout.encoding.choices))
-        rows = torch.where(by_option, self._orders.pick(first, asked[:, 1], which[:, 1, 0]), rows)
-        codes, lower, upper = self._codes[rows], self._lower[rows], self._upper[rows]
-        at = rng.uniform(self.layout.encoding.numbers)
-        batch = {"row": self._row(codes, lower, upper, at)}
-        return batch | self._asked(rng, conditional, first, codes, lower + (upper - lower) * at, asked)
+        rows, chance = torch.from_numpy(indices), rng.uniform(4)
+        conditional = chance[:, 0] < ASKED
+        first = (chance[:, 1] * self.form.columns).long().clamp(max=self.form.columns - 1)
+        by_option = conditional & (first < self.form.choices)
+        if self.form.choices:
+            picked = self._orders.pick(first.clamp(max=self.form.choices - 1), chance[:, 2], chance[:, 3])
+            rows = torch.where(by_option, picked, rows)
+        codes, places = self._codes[rows], self._placed(rows, rng)
+        return {"row": self.form.row(codes, places), **self.form.asked(rng, conditional, first, codes, places)}
 
-    def _row(self, codes: Tensor, lower: Tensor, upper: Tensor, at: Tensor) -> Tensor:
-        numbers = scores(lower, upper, at)
-        for index, owner in enumerate(self.layout.encoding.owners):
-            if owner >= 0:
-                numbers[:, index] = numbers[:, index] * (codes[:, owner] == 0)
-        return torch.cat([numbers, self._options(codes)], 1)
-
-    def _options(self, codes: Tensor) -> Tensor:
-        """Codes [B, C] as [B, K] of 0 and 1."""
-        found = torch.zeros(len(codes), sum(self.layout.encoding.choices))
-        return found.scatter_(1, codes + torch.tensor(self.layout.encoding.starts, dtype=torch.int64), 1.0)
-
-    def _asked(
-        self, rng: Chance, conditional: Tensor, first: Tensor, codes: Tensor, places: Tensor, asked: Tensor
-    ) -> Batch:
-        """Conditions on the ``first`` column of each row that has any, and on others of it."""
-        encoding = self.layout.encoding
-        columns = len(encoding.choices) + encoding.numbers
-        chance = rng.uniform(columns)
-        wanted = (chance * columns < asked[:, 1:2] * MOST / 2) & conditional[:, None]
-        wanted |= torch.nn.functional.one_hot(first, columns).bool() & conditional[:, None]
-        many = rng.uniform(sum(encoding.choices)) < 0.5 if encoding.choices else torch.zeros(len(codes), 0).bool()
-        several = rng.uniform() < RARELY
-        mine = self._options(codes)
-        sizes = torch.tensor(encoding.choices, dtype=torch.int64)
-        options = torch.arange(len(sizes)).repeat_interleave(sizes)
-        barred = wanted[:, : len(encoding.choices)][:, options] & ~(several[:, None] & many) & (mine == 0)
-        ends = rng.uniform(3, encoding.numbers)
-        low = torch.where(ends[:, 2] < 2 / 3, places * ends[:, 0], 0.0)
-        high = torch.where(ends[:, 2] > 1 / 3, places + (1 - places) * ends[:, 1], 1.0)
-        limits = wanted[:, len(encoding.choices) :]
-        # A number that is asked for is there.
-        for index, owner in enumerate(encoding.owners):
-            if owner >= 0:
-                limits[:, index] &= codes[:, owner] == 0
-                start = encoding.starts[owner]
-                end = start + encoding.choices[owner]
-                barred[:, start + 1 : end] |= limits[:, index, None]
-        return {
-            "barred": barred.float(), "lower": torch.where(limits, low, 0.0), "upper": torch.where(limits, high, 1.0)
-        }  # fmt: skip
+    def _placed(self, rows: Tensor, rng: Chance) -> Tensor:
+        """The places [B, J] of the rows' numbers, somewhere between where their values begin and end."""
+        lower, upper = self._lower[rows], self._upper[rows]
+        return lower + (upper - lower) * rng.uniform(self.form.numbers)
 
 
 def factors(rows: Tensor, numbers: int, most: int = 64) -> Tensor:
@@ -193,32 +147,6 @@ def factors(rows: Tensor, numbers: int, most: int = 64) -> Tensor:
     kept = power[-most:].clamp(min=0).sqrt()
     found: Tensor = (axes[:, -most:] * kept).float().flip(1)
     return found
-
-
-class _Orders:
-    """For each choice its rows in the order of their options, so that a row of an option is found at once."""
-
-    def __init__(self, codes: Tensor, choices: list[int]) -> None:
-        self._order = [codes[:, index].argsort(stable=True).to(torch.int32) for index in range(len(choices))]
-        counts = [codes[:, index].bincount(minlength=size) for index, size in enumerate(choices)]
-        self._ends = [count.cumsum(0) for count in counts]
-        self._weights = [count.add(1).double().log() for count in counts]
-
-    def pick(self, choice: Tensor, by: Tensor, which: Tensor) -> Tensor:
-        """Rows [B] that have an option of their ``choice`` [B], drawn ``by`` its logarithm, and ``which`` of those."""
-        found = torch.zeros_like(choice)
-        for index in choice.unique().tolist():
-            if index >= len(self._order):
-                continue
-            mine = choice == index
-            edges = self._weights[index].cumsum(0)
-            option = torch.searchsorted(edges / edges[-1], by[mine].double(), right=True).clamp(max=len(edges) - 1)
-            ends = self._ends[index]
-            starts = torch.cat([ends.new_zeros(1), ends[:-1]])
-            count = (ends - starts)[option]
-            place = starts[option] + (which[mine] * count).long().clamp(max=count - 1)
-            found[mine] = self._order[index][place.clamp(min=0)].long()
-        return found
 
 
 def hashes_of(frame: pd.DataFrame) -> NDArray[np.uint64]:

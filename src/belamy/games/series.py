@@ -18,9 +18,10 @@ class Series(Duel):
     """Series [B, C', T] of ``variables`` values as normal scores, and of what else belongs to them, ``length`` steps.
 
     ``irregular`` ones have a channel of gaps between steps; where ``ends`` [T] are given, lengths differ and a channel
-    says until when a series is alive; static attributes are ``numbers`` and options of ``choices``, the same at all
-    steps. What is "known" [B, C', T] of the series of a batch is kept; what is not "seen" is not judged. ``means``,
-    ``factors`` and ``own`` are those of ``belamy.networks.series.Generator``.
+    says until when a series is alive; static attributes are numbers, and options of ``choices``, the same at all
+    steps: ``owners`` say of each number which choice's first option stands for it (-1: none). What is "known"
+    [B, C', T] of the series of a batch is kept; what is not "seen" is not judged. ``means``, ``factors`` and ``own``
+    are those of ``belamy.networks.series.Generator``.
 
     ``gamma`` weighs the penalties R1 and R2 (Huang et al., 2024).
     """
@@ -29,16 +30,16 @@ class Series(Duel):
 
     def __init__(
         self, length: int, variables: int, means: Sequence[Sequence[float]], factors: Sequence[Any],
-        own: Sequence[Sequence[float]], irregular: bool = False, ends: Sequence[float] = (), numbers: int = 0,
+        own: Sequence[Sequence[float]], irregular: bool = False, ends: Sequence[float] = (), owners: Sequence[int] = (),
         choices: Sequence[int] = (), classes: int = 0, width: int = 128, blocks: int = 2, gamma: float = 1.0,
         loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
-        form = Form(length, variables + irregular, ends, numbers, choices)
-        generator = Generator(form, means, factors, own, classes, width, blocks)
+        shape = (length, variables + irregular, ends, owners, choices)
+        generator = Generator(Form(*shape), means, factors, own, classes, width, blocks)
         super().__init__(generator.latent, loss, {"r1": gamma, "r2": gamma, **(penalties or {})}, **others)
         self.classes, self.dice = classes, len(choices)
         self.generator = generator
-        self.discriminator = Discriminator(Form(length, variables + irregular, ends, numbers, choices), classes, width, blocks)
+        self.discriminator = Discriminator(Form(*shape), classes, width, blocks)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New series around what is known of those of ``batch``, of their classes."""

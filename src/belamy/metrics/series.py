@@ -41,7 +41,8 @@ def discriminative(real_train: Floats, real_heldout: Floats, synthetic: Floats, 
         raise UserError(f"{len(train)}, {len(test)} and {len(made)} series are too few to tell apart; give more")
     rng = np.random.default_rng(seed)
     scale = np.nanstd(train, axis=(0, 1))
-    train, test, made = (part[rng.permutation(len(part))] / np.where(scale > 0, scale, 1) for part in (train, test, made))
+    scale = np.where(scale > 0, scale, 1.0)
+    train, test, made = (part[rng.permutation(len(part))] / scale for part in (train, test, made))
     x, unseen = np.concatenate([train[:learnt], made[:learnt]]), np.concatenate([test[:tested], made[-tested:]])
     chances = _chances(features(x), np.repeat([0, 1], learnt), features(unseen), seed)
     right = (chances[:, 1] > 0.5) == np.repeat([False, True], tested)
@@ -81,7 +82,7 @@ def predictive(real_train: Floats, real_heldout: Floats, synthetic: Floats, seed
     unseen, truth = _windows(test / scale, rng)
     for name, part in (("tstr", made), ("trtr", train)):
         x, y = _windows(part / scale, rng)
-        model = ExtraTreesRegressor(100, min_samples_leaf=3, n_jobs=1, random_state=seed).fit(x, y)
+        model = ExtraTreesRegressor(100, min_samples_leaf=3, n_jobs=1, random_state=seed).fit(x, y.squeeze())
         found[name] = float(np.abs(model.predict(unseen).reshape(truth.shape) - truth).mean())
     return found
 
@@ -102,9 +103,10 @@ def features(series: Floats) -> Floats:
             sums += [np.nanmean(np.abs(part), axis=1), np.nanstd(part, axis=1)]
         apart = series - sums[0][:, None]
         power = np.nanmean(apart**2, axis=1) + 1e-12
-        sums += [np.nanmean(apart[:, lag:] * apart[:, :-lag], axis=1) / power for lag in (1, 2, 4) if lag < len(apart[0])]
+        lags = [lag for lag in (1, 2, 4) if lag < series.shape[1]]
+        sums += [np.nanmean(apart[:, lag:] * apart[:, :-lag], axis=1) / power for lag in lags]
     # Not so fine that trees would tell how numbers were rounded, such as deviations that are all 1.
-    return np.round(np.nan_to_num(np.concatenate([*flat, *sums], axis=1)), DIGITS)
+    return np.asarray(np.round(np.nan_to_num(np.concatenate([*flat, *sums], axis=1)), DIGITS))
 
 
 def _alike(*sets: Floats) -> list[Floats]:

@@ -23,13 +23,17 @@ class Form(nn.Module):
 
     ``ends`` [T] are the scores of its end up to which a series is over by each step, or are none where all series are
     ``length`` steps long; then there is no end in the vector, and no channel that says whether it is still alive.
+    ``owners`` say of each number which choice's first option stands for it (-1: none): else it is 0.
     """
 
     ends: Tensor
 
-    def __init__(self, length: int, courses: int, ends: Sequence[float], numbers: int, choices: Sequence[int]) -> None:
+    def __init__(
+        self, length: int, courses: int, ends: Sequence[float], owners: Sequence[int], choices: Sequence[int]
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.length, self.courses, self.numbers, self.choices = length, courses, numbers, list(choices)
+        self.length, self.courses, self.owners, self.choices = length, courses, list(owners), list(choices)
+        self.numbers = numbers = len(owners)
         self.register_buffer("ends", torch.tensor(list(ends)), persistent=False)
         self.sizes = [courses * length, int(bool(ends)), numbers, sum(choices)]
         self.channels = courses + int(bool(ends)) + numbers + sum(choices)
@@ -58,7 +62,7 @@ class Form(nn.Module):
 def hard(margin: Tensor) -> Tensor:
     """1 where the ``margin`` is above 0, else 0, with the gradient of a sigmoid (Bengio et al., 2013)."""
     soft = (4 * margin).sigmoid()
-    return (margin > 0).to(soft) + soft - soft.detach()
+    return (margin > 0).to(soft) + (soft - soft.detach())  # in this order exact
 
 
 class Copula(nn.Module):
@@ -145,7 +149,8 @@ class Generator(nn.Module):
             vectors = self.copula(latent, self._vectors(given * known, among), flags, among)
         hidden = self.body(torch.cat([vectors, flags, *as_flags(kinds, self.classes)], 1))
         with torch.autocast(latent.device.type, enabled=False):
-            bend = self.copula.spread(*self.head(hidden.float()).tensor_split([self.copula.rank], 1), among)
+            common, alone = self.head(hidden.float()).tensor_split([self.copula.rank], 1)
+            bend = self.copula.spread(common, alone, among)
             series = self.form.series(self._settled(vectors + bend, dice, among, lowest))
             return torch.where(known > 0, given, series)
 
@@ -164,11 +169,12 @@ class Generator(nn.Module):
     def _vectors(self, given: Tensor, kinds: Tensor) -> Tensor:
         """Vectors [B, M] of series as the copula has them: options as they are off their shares."""
         shares = self.shares[kinds]
-        vectors, options = self.form.vectors(given).split([self.copula.own.shape[1] - shares.shape[1], shares.shape[1]], 1)
+        vectors = self.form.vectors(given)
+        vectors, options = vectors.tensor_split([vectors.shape[1] - shares.shape[1]], 1)
         return torch.cat([vectors, (options - shares) / shares.sqrt()], 1)
 
     def _settled(self, vectors: Tensor, dice: Tensor, kinds: Tensor, lowest: Tensor) -> Tensor:
-        """Vectors [B, M] whose scores are within their range, whose ends are late enough, and whose options are taken."""
+        """Vectors [B, M] with scores within their range, ends that are late enough, and options that are taken."""
         course, end, numbers, options = vectors.split(self.form.sizes, 1)
         end = torch.special.ndtri(later(torch.special.ndtr(end), torch.special.ndtr(lowest)).clamp(EDGE, 1 - EDGE))
         shares = self.shares[kinds]
@@ -176,6 +182,8 @@ class Generator(nn.Module):
         parts = (shares.log() - power / shares / 2 + options / shares.sqrt()).split(self.form.choices, 1)
         taken = [drawn(part, dice[:, index]) for index, part in enumerate(parts if self.form.choices else ())]
         course, numbers = course.clamp(-HIGHEST, HIGHEST), numbers.clamp(-HIGHEST, HIGHEST)
+        there = [taken[owner][:, :1] if owner >= 0 else torch.ones_like(vectors[:, :1]) for owner in self.form.owners]
+        numbers = numbers * torch.cat(there, 1) if there else numbers
         return torch.cat([course, end, numbers, *taken], 1)
 
 

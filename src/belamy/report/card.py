@@ -90,6 +90,11 @@ _USES = {
         "text-to-image", "text-to-image", 'belamy sample path/to/model --prompt "..." -n 8 --out grid.png',
         'pictures = model("...", num_images=4).images', "It paints what a sentence says",
     ),
+    "table": _Use(
+        "tabular", "", "belamy sample path/to/model -n 10000 --seed 0 --out rows.parquet",
+        'rows = model.sample(1000, seed=0, where=["age>60"]).table  # a DataFrame; without where: as in the data',
+        "It makes rows under any conditions",
+    ),
 }  # fmt: skip
 _SAMPLES = _Use(
     "image-generation", "unconditional-image-generation",
@@ -112,7 +117,7 @@ def model_card(
     """
     game, data = game_name(recipe), data_in_words(facts)
     use = _USES.get(str(facts.get("kind")), _SAMPLES)
-    tag, pipeline = (use.tag, use.pipeline) if "pixels" in data else ("", "")
+    tag, pipeline = (use.tag, use.pipeline) if "pixels" in data or facts.get("kind") == "table" else ("", "")
     front = {
         "library_name": "belamy",
         "tags": ["belamy", "gan", *([game.lower()] if game else []), *([tag] if tag else [])],
@@ -127,7 +132,7 @@ def model_card(
         f"belamy{f' on {data}' if data else ''}. {use.does}, in the manner of its training data.",
         command=use.command,
         call=use.call,
-        conditional=_conditional(facts),
+        conditional=_conditional(facts) + _private(recipe, facts),
         data=_data(recipe, facts),
         results=_results(entries, evaluation or {}),
         limits=_limits(entries, facts),
@@ -144,6 +149,18 @@ def _conditional(facts: Mapping[str, Any]) -> str:
     example = example if re.fullmatch(r"[\w.][\w. -]{0,40}", example) else "0"
     quoted = f"'{example}'" if " " in example else example
     return f"\nOne class alone: `belamy sample path/to/model -n 16 --class {quoted} --out grid.png`.\n"
+
+
+def _private(recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    game = recipe.get("game")
+    epsilon = number(game.get("epsilon")) if isinstance(game, Mapping) else math.nan
+    if not facts.get("private") or not math.isfinite(epsilon):
+        return ""
+    delta = number(game.get("delta"), 0.1 / max(1, number(facts.get("count"), 1)))
+    return (
+        f"\n(ε, δ)-differentially private of its training rows, at ε = {epsilon:g} and δ = {delta:.1g}. That is true of"
+        " this folder alone: the run that made it holds secrets and measures of real rows.\n"
+    )
 
 
 def _data(recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
@@ -187,7 +204,9 @@ def _limits(entries: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any]) 
         where, how = standing(entry, meaning(name, entry)), meaning(name, entry)
         if where and where.grade != "good" and not name.startswith("memorisation"):
             lines.append(f"- {_plain(how.title)}: {where.verdict} between trivial generators and real data.")
-    if facts.get("kind") != "translation":
+    if facts.get("kind") == "table":
+        lines.append("- No row is anybody's, but what is rare may be told of few: see nearer, copies and membership.")
+    elif facts.get("kind") != "translation":
         lines.append(f"- Memorisation: {_memorisation(entries.get('memorisation', {}))}")
     return "\n".join(lines)
 

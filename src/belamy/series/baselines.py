@@ -1,4 +1,4 @@
-"""What a generator of series has to beat: copies with noise, one Gaussian, and steps that know nothing of each other."""
+"""What a generator of series has to beat: copies with noise, one Gaussian, and steps that are independent."""
 
 from __future__ import annotations
 

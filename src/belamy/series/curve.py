@@ -13,33 +13,33 @@ from belamy.tables.scale import GROUP, KNOTS, Scale, decimals_of
 Floats = NDArray[np.float64]
 
 SCORES = (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)
-"""Where a curve has its points, as far as there are values beyond them."""
+"""Where a curve has its points between the ends, as far as there are values beyond them."""
 REACH = 4.2
 POINTS = 4097
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The ``values`` that stand at ``scores``: a monotone cubic in between (Fritsch and Carlson, 1980), straight beyond.
+    """The ``values`` at ``scores``: a monotone cubic in between (Fritsch and Carlson, 1980), straight beyond.
 
-    Values lie on a grid of ``step`` (0: on none), and within ``low`` and ``high`` where those are told.
+    Values lie on a grid of ``step`` (0: on none), and not below ``low``, where that is told.
     """
 
     scores: list[float]
     values: list[float]
     step: float = 0.0
     low: float | None = None
-    high: float | None = None
 
     @classmethod
     def fit(cls, values: Floats) -> Curve:
         """Of the present values [N] of a channel: the means of those around some of their quantiles."""
-        from scipy.special import ndtr
+        from scipy.special import ndtr, ndtri
 
         ordered, count = np.sort(values), len(values)
-        middle = ndtr(np.array(SCORES)) * count
-        scores = [one for one, at in zip(SCORES, middle, strict=True) if GROUP <= at <= count - GROUP]
-        around = [_around(ordered, at) for at in middle if GROUP <= at <= count - GROUP]
+        end = GROUP / 2 / count
+        inner = [one for one in SCORES if 2 * end < ndtr(one) < 1 - 2 * end]
+        scores = [float(one) for one in (ndtri(end), *inner, -ndtri(end))]
+        around = [_around(ordered, float(ndtr(one)) * count) for one in scores]
         rising = np.flatnonzero(np.diff([-np.inf, *around]) > 1e-9 * max(1e-9, float(np.ptp(ordered))))
         scores, around = [scores[one] for one in rising], [around[one] for one in rising]
         if len(around) < 2:
@@ -69,14 +69,14 @@ class Curve:
         return ndtr(np.interp(values - half, table, scores)), ndtr(np.interp(values + half, table, scores))
 
     def value(self, places: Floats) -> Floats:
-        """What stands at ``places`` [N]: on the grid, and within the bounds."""
+        """What stands at ``places`` [N]."""
         from scipy.special import ndtri
 
         scores, table = self._table
         found = np.interp(ndtri(places.clip(1e-6, 1 - 1e-6)), scores, table)
         if self.step:
             found = np.round(np.round(found / self.step) * self.step, decimals_of(self.step))
-        return np.clip(found, self.low, self.high) if (self.low, self.high) != (None, None) else found
+        return np.asarray(found if self.low is None else found.clip(self.low))
 
 
 def fitted(values: Floats) -> Scale | Curve:
@@ -92,7 +92,11 @@ def step_of(values: Floats) -> float:
 
 
 def _around(ordered: Floats, middle: float) -> float:
-    """The mean of the values around a place in their order: of 1 % of them, and no less than five."""
-    half = max(GROUP / 2, len(ordered) / 200)
-    start, end = int(max(0, middle - half)), int(np.ceil(min(len(ordered), middle + half)))
-    return float(ordered[start:end].mean())
+    """The mean of the values around a place in their order: of 1 % of them, and of no less than five different ones."""
+    half = max(GROUP / 2, min(len(ordered) / 200, middle, len(ordered) - middle))
+    while True:
+        start, end = round(max(0, middle - half)), round(min(len(ordered), middle + half))
+        found = ordered[start:end]
+        if len(np.unique(found)) >= GROUP or len(found) == len(ordered):
+            return float(found.mean())
+        half *= 1.5

@@ -161,7 +161,7 @@ def _seconds(column: pd.Series[Any], clock: Clock) -> Floats:
     import pandas as pd
 
     if clock.kind != "date":
-        return column.to_numpy(dtype=np.float64)
+        return np.asarray(column, dtype=np.float64)
     dates = pd.to_datetime(column, utc=True)
     found: Floats = ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(1, "s")).to_numpy(dtype=np.float64)
     return found
@@ -171,10 +171,10 @@ def _steps(seconds: Floats, clock: Clock) -> NDArray[np.int64]:
     places = (seconds - clock.start) / clock.step
     if not np.allclose(places, places.round(), atol=1e-3):
         raise UserError(f"there are times off this model's grid, which has a step of {clock.step:g}")
-    return places.round().astype(np.int64)
+    return np.asarray(places.round(), dtype=np.int64)
 
 
-def _moments(seconds: Floats, clock: Clock) -> Any:
+def _moments(seconds: NDArray[Any], clock: Clock) -> Any:
     """Times [rows] as pandas had them."""
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from belamy.errors import UserError
 from belamy.series.curve import Curve, fitted, step_of
 from belamy.series.recorded import Clock, Floats, Recorded
 from belamy.tables.columns import Schema
+from belamy.tables.encoding import Encoded as Cells
 from belamy.tables.rows import EDGE, Rows
 from belamy.tables.scale import Scale
 
@@ -29,8 +30,8 @@ ALIKE = 1e-3
 class Gaps:
     """Times as where a series starts and how long each step takes, which may be told as a logarithm."""
 
-    start: Scale
-    scale: Scale
+    start: Scale | Curve
+    scale: Scale | Curve
     logarithmic: bool
 
     @classmethod
@@ -39,8 +40,8 @@ class Gaps:
         gaps = np.diff(times, axis=1)
         gaps = gaps[~np.isnan(gaps)]
         logarithmic = step_of(gaps) == 0 if len(gaps) else False
-        scale = Scale.fit((np.log(gaps) if logarithmic else gaps) if len(gaps) else np.ones(1))
-        return cls(Scale.fit(times[:, 0]), scale, logarithmic)
+        scale = fitted((np.log(gaps) if logarithmic else gaps) if len(gaps) else np.ones(1))
+        return cls(fitted(times[:, 0]), scale, logarithmic)
 
     def spans(self, times: Floats) -> tuple[Floats, Floats]:
         """The places [N, T] at which starts and gaps begin and end."""
@@ -51,7 +52,7 @@ class Gaps:
     def times(self, places: Floats) -> Floats:
         """What ``spans`` came from, of places [N, T]."""
         gaps = self.scale.value(places[:, 1:])
-        gaps = np.exp(gaps) if self.logarithmic else gaps
+        gaps = np.exp(gaps) if self.logarithmic else np.maximum(gaps, self.scale.step)
         return np.concatenate([self.start.value(places[:, :1]), gaps], 1).cumsum(1)
 
 
@@ -120,8 +121,8 @@ class Layout:
     def from_json(cls, content: Mapping[str, Any]) -> Layout:
         gaps, static = content["gaps"], content["static"]
         told = {
-            "scales": [(Curve if "scores" in one else Scale)(**one) for one in content["scales"]], "clock": Clock(**content["clock"]),
-            "gaps": gaps and Gaps(Scale(**gaps["start"]), Scale(**gaps["scale"]), gaps["logarithmic"]),
+            "scales": [_scale(one) for one in content["scales"]], "clock": Clock(**content["clock"]),
+            "gaps": gaps and Gaps(_scale(gaps["start"]), _scale(gaps["scale"]), gaps["logarithmic"]),
             "static": static and Rows.from_json(static),
         }  # fmt: skip
         return cls(**{**content, **told})
@@ -130,6 +131,11 @@ class Layout:
     def attributes(self) -> tuple[int, list[int]]:
         """How many numbers static attributes are, and the sizes of their choices."""
         return (self.static.encoding.numbers, self.static.encoding.choices) if self.static else (0, [])
+
+    @property
+    def owners(self) -> list[int]:
+        """For each number of the static attributes the choice whose first option stands for it; -1: none."""
+        return self.static.encoding.owners if self.static else []
 
     @property
     def sections(self) -> list[int]:
@@ -174,14 +180,23 @@ class Layout:
             return [(nothing, nothing)] * (numbers + sum(choices))
         encoded = self.static.encode(series.static)
         taken = [encoded.codes[:, index, None] == np.arange(size) for index, size in enumerate(choices)]
-        columns = [(encoded.lower[:, index], encoded.upper[:, index]) for index in range(numbers)]
+        columns = [self._owned(encoded, index) for index in range(numbers)]
         columns += [(column, column) for one in taken for column in one.T.astype(float)]
         return [(self._along(low), self._along(high)) for low, high in columns]
+
+    def _owned(self, encoded: Cells, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The places of a number; the middle, where an option stands in its place."""
+        lower, upper = encoded.lower[:, index], encoded.upper[:, index]
+        owner = self.owners[index]
+        there = np.full(len(lower), True) if owner < 0 else encoded.codes[:, owner] == 0
+        return np.where(there, lower, 0.5), np.where(there, upper, 0.5)
 
     def _along(self, column: NDArray[Any]) -> Floats:
         return np.repeat(column[:, None].astype(np.float64), self.length, axis=1)
 
-    def decode(self, scores: Tensor, known: Tensor | None = None) -> tuple[Floats, NDArray[np.int64], Floats | None, pd.DataFrame | None]:
+    def decode(
+        self, scores: Tensor, known: Tensor | None = None
+    ) -> tuple[Floats, NDArray[np.int64], Floats | None, pd.DataFrame | None]:
         """Values [N, T, C], lengths [N], times [N, T] or None, and static attributes, of scores [N, C', T].
 
         Values that are ``known`` [N, C', T] are left as their scores say where others are brought to the ``level``.
@@ -199,7 +214,7 @@ class Layout:
         for index, scale in enumerate(self.scales):
             channel = np.where(gone, np.nan, scale.value(values[:, index]))
             level = self.level[index]
-            found.append(channel if level is None else levelled(channel, *level, fixed[:, index]))
+            found.append(channel if level is None else levelled(channel, level[0], level[1], fixed[:, index]))
         times = None if self.gaps is None else np.where(gone, np.nan, self.gaps.times(gaps[:, 0]))
         rows = None if self.static is None else self.static.decode(scores[:, -static.shape[1] :, 0])
         return np.stack(found, 2), lengths.astype(np.int64), times, rows
@@ -244,6 +259,5 @@ def _ends(series: Recorded) -> list[float]:
     return [round(float(one), 4) for one in torch.special.ndtri(torch.from_numpy(over)).tolist()]
 
 
-def places_of(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Where each of ``names`` stands among the ``known``."""
-    return [list(known).index(name) for name in names]
+def _scale(content: Mapping[str, Any]) -> Scale | Curve:
+    return Curve(**content) if "scores" in content else Scale(**content)

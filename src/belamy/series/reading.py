@@ -62,7 +62,8 @@ def _of_archive(path: Path) -> Recorded:
         return recorded(arrays["x"], arrays.get("y"), **others)
     parts = [pair for pair in PARTS if pair[0] in arrays]
     if not parts:
-        raise UserError(f"{path} holds {', '.join(arrays)}; name the series x (and the classes y), or x_train and x_test")
+        held = ", ".join(arrays)
+        raise UserError(f"{path} holds {held}; name the series x (and the classes y), or x_train and x_test")
     if len({arrays[x].shape[1:] for x, _ in parts}) > 1:
         raise UserError(f"{path} holds parts of different lengths; fill them up with NaN")
     labels = np.concatenate([arrays[y] for _, y in parts]) if all(y in arrays for _, y in parts) else None

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 FEWEST = 20
 """Series from which others can be learnt."""
-LONGEST = 4096
+LONGEST = 2048
 """Values of all channels of a series, at most: every two of them are compared."""
 
 
@@ -104,7 +104,8 @@ def _as_values(values: Any) -> Floats:
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UserError("series are numbers in an array [N, T] or [N, T, channels]; fill unequal ones up with NaN") from None
+        wanted = "numbers in an array [N, T] or [N, T, channels]"
+        raise UserError(f"series are {wanted}; fill unequal ones up with NaN") from None
     array = array[:, :, None] if array.ndim == 2 else array
     if array.ndim != 3 or not array.size:
         raise UserError(f"series are an array [N, T] or [N, T, channels], not one of the shape {list(array.shape)}")
@@ -127,7 +128,9 @@ def _names(count: int) -> list[str]:
     return ["value"] if count == 1 else [f"channel_{index}" for index in range(count)]
 
 
-def _labels(labels: Any, count: int, classes: Sequence[str] | None) -> tuple[NDArray[np.int64] | None, list[str] | None]:
+def _labels(
+    labels: Any, count: int, classes: Sequence[str] | None
+) -> tuple[NDArray[np.int64] | None, list[str] | None]:
     if labels is None:
         return None, None
     array = np.asarray(labels)

@@ -11,8 +11,8 @@ from torch import Tensor
 from belamy.chance import Chance, key
 from belamy.series.layout import Encoded, Layout
 
-MOST = 64
-"""Factors, at most."""
+MOST, NUMBERS = 64, 200_000
+"""Factors, and numbers of those of all classes, at most."""
 LOOKED = 5_000
 """Series that are looked at."""
 GROUP = 5
@@ -54,8 +54,10 @@ class Statistics:
             spread[-options:] = vectors[:, -options:].mean(0).clamp(min=1e-4).sqrt()
         apart = (vectors - means[kinds]) * present / spread
         blocks = [layout.length] * (len(layout.channels) + int(layout.gaps is not None))
-        parts = [_factored(one) for one in _covariances(apart, present, kinds, max(1, classes), blocks)]
-        return cls(means.float(), torch.stack([one for one, _ in parts]).float(), torch.stack([one for _, one in parts]).float())
+        covariances = _covariances(apart, present, kinds, max(1, classes), blocks)
+        most = max(8, min(MOST, NUMBERS // (len(covariances) * len(spread))))
+        factors, own = zip(*(_factored(one, most) for one in covariances), strict=True)
+        return cls(means.float(), torch.stack(factors).float(), torch.stack(own).float())
 
 
 def _vectors(series: Tensor, seen: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
@@ -76,7 +78,8 @@ def _vectors(series: Tensor, seen: Tensor, layout: Layout) -> tuple[Tensor, Tens
 def _end(lengths: Tensor, ends: list[float]) -> Tensor:
     """The score [N] in the middle of those at which a series is of its length [N]."""
     over = torch.special.ndtr(torch.tensor([*ends, 10.0], dtype=torch.float64))
-    return torch.special.ndtri((over[lengths - 1] + over[lengths]) / 2)
+    middle: Tensor = torch.special.ndtri((over[lengths - 1] + over[lengths]) / 2)
+    return middle
 
 
 def _means(vectors: Tensor, present: Tensor, kinds: Tensor, classes: int) -> Tensor:
@@ -102,7 +105,6 @@ def _covariances(apart: Tensor, present: Tensor, kinds: Tensor, classes: int, bl
         found = _shrunk(apart[inside], present[inside], kinds[inside], classes, blocks, ways)
         others = [apart[outside & (kinds == kind)] for kind in range(classes)]
         gains += torch.stack([sum(map(_likelihood, one, others), gains.new_zeros(())) for one in found])
-    print("way",ways[int(gains.argmax())])
     return _shrunk(apart, present, kinds, classes, blocks, [ways[int(gains.argmax())]])[0]
 
 
@@ -161,16 +163,32 @@ def _likelihood(covariance: Tensor, apart: Tensor) -> Tensor:
     factors, own = _factored(covariance)
     lower = torch.linalg.cholesky(factors @ factors.T + own.square().diag())
     inner = torch.linalg.solve_triangular(lower, apart.T, upper=False)
-    return -inner.square().sum() / 2 - len(apart) * lower.diagonal().log().sum()
+    density: Tensor = -inner.square().sum() / 2 - len(apart) * lower.diagonal().log().sum()
+    return density
 
 
-def _factored(covariance: Tensor) -> tuple[Tensor, Tensor]:
+def _factored(covariance: Tensor, most: int = MOST) -> tuple[Tensor, Tensor]:
     """Factors [M, R] of a covariance [M, M] and what they leave of each [M], which is never quite nothing.
 
     What they leave counts as far as neighbours do not share it: noise would roughen series that are smooth.
     """
-    power, axes = torch.linalg.eigh((covariance + covariance.T) / 2)
-    factors = (axes[:, -MOST:] * power[-MOST:].clamp(min=0).sqrt()).flip(1)
+    power, axes = _axes((covariance + covariance.T) / 2, most)
+    factors = (axes * power.clamp(min=0).sqrt()).flip(1)
     rest = covariance - factors @ factors.T
     shared = rest.diagonal(1).abs().sum() / rest.diagonal().sum().clamp(min=1e-12)
     return factors, (rest.diagonal() * (1 - shared).clamp(0, 1)).clamp(min=LEAST).sqrt()
+
+
+def _axes(covariance: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalues [R] of a symmetric matrix [M, M], rising, and their vectors [M, R]; R is ``most``, or M.
+
+    Of large matrices by iteration (Lanczos), since all of them would take minutes.
+    """
+    if len(covariance) <= max(LARGE, 4 * most):
+        power, axes = torch.linalg.eigh(covariance)
+        return power[-most:], axes[:, -most:]
+    from scipy.sparse.linalg import eigsh
+
+    start = np.random.default_rng(abs(key("axes"))).standard_normal(len(covariance))
+    found, vectors = eigsh(covariance.numpy(), most, v0=start)
+    return torch.from_numpy(found), torch.from_numpy(vectors)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("number", "date", "category", "boolean", "identifier", "text", "constant")
 LEARNT = ("number", "date", "category", "boolean")
 """The kinds that a network sees; identifiers are made anew, text is left out, a constant stays what it is."""
-TOLD = ("kind", "low", "high", "categories")
+TOLD = ("kind", "low", "high", "step", "categories")
 CATEGORIES = 4096
 """Categories of a column, at most: with more it is text."""
 FEWEST = 20
@@ -32,7 +32,8 @@ FEWEST = 20
 class Column:
     """A column: its name, what ``kind`` it is of, and the ``dtype`` that pandas gives it.
 
-    ``categories`` are those of a categorical dtype, ``low`` and ``high`` bounds that the user vouches for.
+    ``categories`` are those of a categorical dtype, ``of`` their own dtype; ``low`` and ``high`` are bounds that the
+    user vouches for, ``step`` the grid that numbers are on.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Column:
     ordered: bool = False
     low: float | None = None
     high: float | None = None
+    of: str | None = None
+    step: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None and value is not False}
@@ -54,6 +57,8 @@ class Column:
     @property
     def steps(self) -> Sequence[float]:
         """Those that a grid of its numbers may have."""
+        if self.step:
+            return [self.step]
         return CALENDAR if self.dtype.startswith("datetime64") else DECIMAL
 
     @property
@@ -119,7 +124,7 @@ def _checked(name: str, told: Any) -> dict[str, Any]:
             raise UserError(f"the schema's column {name} has {word!r}{nearest(str(word), TOLD)}, not {', '.join(TOLD)}")
     if told.get("kind", "number") not in KINDS:
         raise UserError(f"the schema's column {name} is {told['kind']!r}; kinds are {', '.join(KINDS)}")
-    for word in ("low", "high"):
+    for word in ("low", "high", "step"):
         if word in told and (isinstance(told[word], bool) or not isinstance(told[word], int | float)):
             raise UserError(f"the schema's column {name} has {word}: {told[word]!r}; it should be a number")
     if not isinstance(told.get("categories", []), list):
@@ -141,7 +146,8 @@ def _column(values: pd.Series[Any], told: Mapping[str, Any]) -> Column:
     name, dtype = str(values.name), values.dtype
     more: dict[str, Any]
     if isinstance(dtype, pd.CategoricalDtype):
-        more = {"categories": [plain(one) for one in dtype.categories], "ordered": bool(dtype.ordered)}
+        of = None if isinstance(dtype.categories, pd.IntervalIndex) else str(dtype.categories.dtype)
+        more = {"categories": [plain(one) for one in dtype.categories], "ordered": bool(dtype.ordered), "of": of}
     else:
         more = {"categories": told.get("categories")} if "categories" in told else {}
     kind = told.get("kind") or _kind(values)
@@ -150,10 +156,7 @@ def _column(values: pd.Series[Any], told: Mapping[str, Any]) -> Column:
         raise UserError(f"the schema calls {name} a {kind}, but its values are {dtype}")
     if kind == "text" and isinstance(dtype, np.dtype) and dtype.kind in "biu":
         raise UserError(f"the schema calls {name} a text, which is left out, but {dtype} has no missing values")
-    low, high = told.get("low"), told.get("high")
-    if kind == "number" and ((low is not None and (values < low).any()) or (high is not None and (values > high).any())):
-        raise UserError(f"the schema's bounds of {name} leave out some of its values")
-    return Column(name, kind, str(dtype), low=told.get("low"), high=told.get("high"), **more)
+    return Column(name, kind, str(dtype), low=told.get("low"), high=told.get("high"), step=told.get("step"), **more)
 
 
 def _kind(values: pd.Series[Any]) -> str:
@@ -180,8 +183,10 @@ def _kind(values: pd.Series[Any]) -> str:
         return "category"
     texts = present.astype(str)
     if distinct > 0.9 * len(present):
-        return "identifier" if texts.str.fullmatch(r"\S{1,64}").all() and distinct == len(present) else "text"
-    return "text" if distinct > CATEGORIES or texts.str.len().mean() > 100 else "category"
+        form = texts.str.fullmatch(r"\S{1,64}").all() and pd.api.types.is_string_dtype(values.dtype)
+        return "identifier" if form and distinct == len(present) else "text"
+    long = texts.str.len().mean() > 100 and distinct * FEWEST > len(present)
+    return "text" if long or distinct > CATEGORIES else "category"
 
 
 def _counts(values: pd.Series[Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from belamy.errors import UserError, nearest
-from belamy.tables.columns import Column
+from belamy.tables.columns import Column, plain
 from belamy.tables.encoding import Encoding, cells_of, numbers_of, unique_rows
 from belamy.tables.scale import Floats
 from belamy.tables.where import PRESENT, Reach, Wish, learnt, reach
@@ -57,7 +57,7 @@ class Rising:
         """The most that each column can be, so that those after it can be more."""
         found: list[Any] = [np.array(np.inf)]
         for name in reversed(self.columns):
-            found.insert(0, reaches[name].down(found[0]))
+            found.insert(0, found[0] if reaches[name].wish.absent else reaches[name].down(found[0]))
         return found[:-1]
 
     def learnt(self, wished: Mapping[str, Wish]) -> dict[str, Wish]:
@@ -67,7 +67,7 @@ class Rising:
             wish = wished.get(name, Wish())
             if wish.present:
                 found |= {one: found.get(one, Wish()) & PRESENT for one in self.columns[: index + 1]}
-            elif wish.among == {None}:
+            elif wish.absent:
                 found[name] = wish
         return found
 
@@ -89,7 +89,7 @@ class Total:
 
     def restore(self, values: Numbers, reaches: Mapping[str, Reach]) -> None:
         parts = {name: reaches[name].near(values[name]) for name in self.columns}
-        total = sum(parts.values())
+        total = np.sum(list(parts.values()), axis=0)
         wanted = self._possible(reaches).near(total)
         other = wanted != total
         share = np.divide(wanted, total, out=np.ones_like(total), where=other & (wanted * total > 0))
@@ -97,7 +97,7 @@ class Total:
             parts[name] = np.where(other, reaches[name].near(parts[name] * share), parts[name])
         # Twice, since only later ones may have room for what is left.
         for name in self.columns * 2:
-            left = np.where(other, wanted - sum(parts.values()), 0.0)
+            left = np.where(other, wanted - np.sum(list(parts.values()), axis=0), 0.0)
             parts[name] = np.where(left == 0, parts[name], reaches[name].near(parts[name] + left))
         values.update({**parts, self.of: wanted})
 
@@ -111,7 +111,7 @@ class Total:
         both = [name for name in self.columns if reaches[name].wish != Wish()]
         if reaches[self.of].wish != Wish() and both:
             raise UserError(f"{self.of} is the sum of {', '.join(self.columns)}: ask for it, or for {', '.join(both)}")
-        if reaches[self.of].wish.among == {None}:
+        if reaches[self.of].wish.absent:
             raise UserError(f"{self.of} is the sum of {', '.join(self.columns)}: ask for one of them to be missing")
         reach = self._possible(reaches)
         if reach.up(np.array(-np.inf)) == np.inf:
@@ -197,8 +197,8 @@ class Constraints:
         found, gone = frame.drop(columns=[name for name in names if name not in values]), set(names) - set(values)
         gaps = {name for one in self.rising for name in one.derived}
         found = found.assign(**{name: pd.Series(values[name], index=frame.index) for name in gaps})
-        plain = [replace(each, kind="number", low=0.0, high=None) if each.name in gaps else each for each in columns]
-        return found, [column for column in plain if column.name not in gone]
+        reduced = [replace(each, kind="number", low=0.0, high=None) if each.name in gaps else each for each in columns]
+        return found, [column for column in reduced if column.name not in gone]
 
     def restore(self, values: Numbers, reaches: Mapping[str, Reach]) -> None:
         """Puts into ``values`` what the learnt columns stand for, as far as each ``reaches``."""
@@ -258,7 +258,8 @@ def _named(one: Mapping[str, Any], kinds: Mapping[str, Column]) -> tuple[str, li
     if set(one) != {kind, *KINDS[kind]}:
         more = "".join(f", {other}: COLUMN" for other in KINDS[kind])
         raise UserError(f"the constraint {dict(one)} should be written as {{{kind}: [COLUMN, COLUMN]{more}}}")
-    named = [name for value in one.values() for name in (value if isinstance(value, list) else [value])]
+    told = [one[word] for word in (kind, *KINDS[kind])]
+    named = [name for value in told for name in (value if isinstance(value, list) else [value])]
     if len(set(map(str, named))) < max(len(named), 1 if kind == "unique" else 2 + (kind == "sum")):
         raise UserError(f"the constraint {dict(one)} should name more columns, and none of them twice")
     for name in named:
@@ -266,11 +267,11 @@ def _named(one: Mapping[str, Any], kinds: Mapping[str, Column]) -> tuple[str, li
             raise UserError(f"the constraint {kind} names {name!r}, which is no column{nearest(str(name), kinds)}")
         if kind != "unique":
             learnt(name, kinds)
-    wanted = {"inequality": ("number", "date"), "sum": ("number",)}.get(kind)
+    wanted = {"inequality": ("number", "date"), "sum": ("number",)}.get(kind, ())
     for name in named if wanted else ():
         if kinds[name].kind not in wanted or kinds[name].kind != kinds[named[0]].kind:
-            told = " and ".join(f"{name} is a {kinds[name].kind}" for name in dict.fromkeys([named[0], name]))
-            raise UserError(f"the constraint {kind} is about {'s or '.join(wanted)}s of one kind, and {told}")
+            each = " and ".join(f"{one} is a {kinds[one].kind}" for one in dict.fromkeys([named[0], name]))
+            raise UserError(f"the constraint {kind} is about {'s or '.join(wanted)}s of one kind, and {each}")
     return kind, named
 
 
@@ -292,9 +293,9 @@ def _hold(whole: Constraints, frame: pd.DataFrame, kinds: Mapping[str, Column]) 
         broken = one.broken({name: numbers_of(frame[name], kinds[name]) for name in {*one.columns, *one.derived}})
         if broken.any():
             row = int(np.flatnonzero(broken)[0])
-            names = ", ".join(one.columns)
+            names = ", ".join([*one.columns, *(one.derived if isinstance(one, Total) else [])])
             raise UserError(f"the constraint on {names} is broken in {broken.sum():,} rows, first in row {row}")
     for name in whole.unique:
         again = frame[name].duplicated()
         if again.any():
-            raise UserError(f"{name} should be unique, but holds {frame[name][again].iloc[0]!r} twice")
+            raise UserError(f"{name} should be unique, but holds {plain(frame[name][again].iloc[0])!r} twice")

@@ -246,7 +246,9 @@ def _declared(
 
 def _numeric(frame: pd.DataFrame, column: Column) -> Field:
     values = numbers_of(frame[column.name], column)
-    present = values[~np.isnan(values)]
+    present = values[~np.isnan(values)] + 0.0  # of which -0 becomes 0
+    if not ((column.ends[0] <= present) & (present <= column.ends[1])).all():
+        raise UserError(f"the schema's bounds of {column.name} leave out some of its values")
     distinct, counts = np.unique(present, return_counts=True)
     few = len(distinct) <= min(FEW, max(2, len(present) // 5))
     often = counts >= (1 if few else max(OFTEN * len(values), 3))

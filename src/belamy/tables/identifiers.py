@@ -36,12 +36,15 @@ def _set(seen: set[str]) -> str:
 def renewed(pattern: Sequence[str], start: int, n: int) -> NDArray[np.object_]:
     """The identifiers ``start`` to ``start + n - 1`` of a pattern, no two of them alike."""
     sizes = [len(place) for place in pattern]
-    space = math.prod(size or 1 for size in sizes)
-    if "" in pattern or space < start + n:
-        begin = "".join(place for place in pattern if len(place) == 1)
-        return np.array([f"{begin}{number}" for number in range(start + 1, start + n + 1)], dtype=object)
-    stride = next(each for each in range(int(space * 0.618) | 1, 2 * space + 3) if math.gcd(each, space) == 1)
-    return np.array([_spelt(pattern, sizes, (start + row + 1) * stride % space) for row in range(n)], dtype=object)
+    space = 0 if "" in pattern else math.prod(sizes)
+    begin = "".join(place for place in pattern if len(place) == 1)
+    # Longer than all that are spelt, so that it is none of them.
+    width = sum(size > 1 for size in sizes) + 1
+    stride = next((each for each in range(int(space * 0.618) | 1, 2 * space + 3) if math.gcd(each, space) == 1), 1)
+    return np.array([
+        _spelt(pattern, sizes, (row + 1) * stride % space) if row < space else f"{begin}{row + 1:0{width}}"
+        for row in range(start, start + n)
+    ], dtype=object)  # fmt: skip
 
 
 def _spelt(pattern: Sequence[str], sizes: Sequence[int], number: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,9 +136,9 @@ class Rows:
         return self.constraints.broken(frame, list(self.columns.values()), seen)
 
 
-def scores(lower: Tensor, upper: Tensor, at: Tensor) -> Tensor:
-    """Normal scores of the places that lie ``at`` [B, J] of the way from ``lower`` to ``upper``."""
-    found: Tensor = torch.special.ndtri((lower + (upper - lower) * at).clamp(EDGE, 1 - EDGE))
+def scores(places: Tensor) -> Tensor:
+    """Normal scores [B, J] of places in a distribution, which are within 4.1."""
+    found: Tensor = torch.special.ndtri(places.clamp(EDGE, 1 - EDGE))
     return found
 
 
@@ -149,7 +148,7 @@ def _listed(value: Any) -> list[str]:
 
 def _as_identifier(column: Column) -> Column:
     """Raises UserError for one of which no new values can be made."""
-    if column.kind not in ("identifier", "text") and not column.whole and column.dtype not in ("object", "str", "string"):
+    if not column.whole and column.dtype not in ("object", "str", "string"):
         raise UserError(f"the constraint unique is about whole numbers and texts, and {column.name} is {column.dtype}")
     return Column(column.name, "identifier", column.dtype)
 
@@ -174,7 +173,8 @@ def _as_dtype(values: NDArray[Any], column: Column) -> pd.Series[Any]:
     if column.kind == "date":
         return _as_dates(values, dtype)
     if column.categories is not None and dtype == "category":
-        return pd.Series(pd.Categorical(values, dtype=pd.CategoricalDtype(column.categories, column.ordered)))
+        known = pd.Index(column.categories, dtype=column.of)
+        return pd.Series(pd.Categorical(values, dtype=pd.CategoricalDtype(known, column.ordered)))
     kind = pd.api.types.pandas_dtype(dtype)
     if column.whole:
         return _as_whole(values, column)
@@ -189,14 +189,17 @@ def _as_whole(values: NDArray[Any], column: Column) -> pd.Series[Any]:
     """Raises UserError for what the dtype cannot hold."""
     import pandas as pd
 
-    missing = np.asarray(pd.isna(values))
-    kind = pd.api.types.pandas_dtype(column.dtype)
+    missing, kind = np.asarray(pd.isna(values)), pd.api.types.pandas_dtype(column.dtype)
     if missing.any() and isinstance(kind, np.dtype):
         raise UserError(f"{column.name} is missing in rows, and {kind} has no missing values")
-    if values.dtype == np.float64:
-        low, high = (int(end) for end in column.ends)
-        values = np.array([min(max(round(one), low), high)])
-    ...
+    if values.dtype == object:
+        return pd.Series(pd.array(values, dtype="UInt64" if column.dtype.lower()[0] == "u" else "Int64")).astype(kind)
+    low, high = column.ends
+    if column.kind == "identifier" and len(values) and values[-1] > high:
+        raise UserError(f"{column.name} is unique, and {kind} has no {int(values[-1]):,} values")
+    numbers = np.clip(np.round(np.where(missing, 0, values)), low, np.nextafter(high, 0) if high > 2**53 else high)
+    found = pd.Series(numbers.astype(column.dtype.lower().partition("[")[0])).astype(kind)
+    return found.mask(missing) if missing.any() else found
 
 
 def _as_dates(values: NDArray[Any], dtype: str) -> pd.Series[Any]:

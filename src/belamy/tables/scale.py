@@ -17,6 +17,8 @@ CALENDAR = (86_400.0, 3600.0, 60.0, 1.0, 1e-3)
 """Steps of grids: of numbers, and of times in seconds."""
 KNOTS = 256
 """Points that the distribution of a column is kept by, at most."""
+EXACT = 1e-15
+"""The share by which rounding may move a number."""
 GROUP = 5
 """Neighbouring values of which no less than so many are told as one, by their mean."""
 
@@ -54,7 +56,7 @@ class Scale:
         floor, ceiling = (found if told is None else told for told, found in ((low, floor), (high, ceiling)))
         if step:
             floor, ceiling = float(above(floor, step)), -float(above(-ceiling, step))
-        return cls(knots.tolist(), places.tolist(), step, float(floor), float(max(ceiling, floor)))
+        return cls(knots.tolist(), places.tolist(), step, float(floor) + 0.0, float(max(ceiling, floor)) + 0.0)
 
     def span(self, values: Floats) -> tuple[Floats, Floats]:
         """The places [N] at which each of ``values`` [N] begins and ends."""
@@ -77,9 +79,9 @@ def grid_step(values: Floats, steps: Sequence[float] = DECIMAL) -> float:
     sample = values if len(values) <= 20_000 else values[:: len(values) // 20_000]
     largest = float(np.abs(sample).max(initial=0.0))
     for step in steps:
-        if step <= max(largest, 1.0) and largest / step <= 1e12:
+        if step <= max(largest, 1.0) and largest / step <= 1e13:
             ratio = sample / step
-            if np.allclose(ratio, np.round(ratio), rtol=0, atol=1e-6):
+            if np.allclose(ratio, np.round(ratio), rtol=EXACT, atol=1e-6):
                 return step
     return 0.0
 
@@ -90,19 +92,18 @@ def decimals_of(step: float) -> int:
 
 def above(values: Floats | float, step: float) -> Floats:
     """The least multiples of ``step`` that are no less than ``values``."""
-    decimals = decimals_of(step)
-    found = np.round(np.ceil(np.asarray(values) / step - 1e-6) * step, decimals)
+    decimals, ratio = decimals_of(step), np.asarray(values) / step
+    found = np.round(np.ceil(ratio * (1 - EXACT * np.sign(ratio)) - 1e-6) * step, decimals)
     return np.where(found < values, np.round(found + step, decimals), found)
 
 
 def _edges(distinct: Floats, counts: NDArray[Any], step: float) -> tuple[Floats, Floats]:
     """Knots half a step around each value that was seen: a histogram that is exact."""
     edges = np.stack([distinct - step / 2, distinct + step / 2], axis=1)
-    after = np.cumsum(counts) / counts.sum()
-    places = np.stack([after - counts / counts.sum(), after], axis=1)
-    flat, heights = edges.reshape(-1), places.reshape(-1)
+    reached = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
+    flat = edges.reshape(-1)
     flat[1:-1:2] = np.minimum(flat[1:-1:2], flat[2::2])  # neighbours share an edge
-    return flat, np.clip(heights, 0, 1)
+    return flat, reached.repeat(2)[1:-1]
 
 
 def _means(ordered: Floats) -> tuple[Floats, Floats]:

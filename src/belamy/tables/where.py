@@ -50,6 +50,11 @@ class Wish:
         """Whether a cell that is missing is not what is asked for."""
         return not self.accepts(None)
 
+    @property
+    def absent(self) -> bool:
+        """Whether a cell that is missing is all that is asked for."""
+        return self.among == frozenset([None]) and not self.present
+
     def __and__(self, other: Wish) -> Wish:
         both = [one.among for one in (self, other) if one.among is not None]
         among = frozenset.intersection(*both) if both else None
@@ -254,7 +259,8 @@ def _accepted(each: Field, option: Sequence[Any], mine: Mapping[str, Wish]) -> b
 def _interval(encoding: Encoding, scale: Scale, mine: Mapping[str, Wish]) -> tuple[float, float]:
     """The places that a wish leaves of a scale; the first above the second where it leaves none."""
     for name, wish in mine.items():
-        within = replace(reach(encoding, name, wish), low=scale.low, high=scale.high)
+        within = reach(encoding, name, wish)
+        within = replace(within, low=scale.low, high=scale.high, step=scale.step or within.step)
         ends = np.array([scale.low, scale.high])
         first, last = within.up(ends)[0], within.down(ends)[1]
         if first > last:
@@ -266,7 +272,7 @@ def _interval(encoding: Encoding, scale: Scale, mine: Mapping[str, Wish]) -> tup
 
 def _impossible(each: Field, mine: Mapping[str, Wish]) -> str:
     names = " and ".join(mine)
-    if all(wish.among == {None} for wish in mine.values()):
+    if all(wish.absent for wish in mine.values()):
         return f"no row can be as asked: {names} is never missing in the training data"
     scale = each.scale
     if scale is not None:
