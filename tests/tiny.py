@@ -43,7 +43,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 """Options of every duel that no recipe takes, over the recipes that are tested with them."""
 
 PLAYED = [name for name in (*recipes.names(), *OPTIONS) if name != "table-private"]
-"""What the contract is held to; privacy is promised of one process and whole batches alone, and has tests of its own."""
+"""What the contract is held to; privacy is promised of one process and whole batches alone, and has its own tests."""
 
 
 def draw_pictures(root: Path, counts: Mapping[str, int], side: int = 16, channels: int = 3) -> Path:

@@ -16,9 +16,7 @@ from belamy.tables.writing import TableWriter
 from belamy.tabular import TableGAN
 
 
-def write_rows(
-    source: str, n: int, seed: int, where: Sequence[str], out: Path, device: str, quiet: bool
-) -> int:
+def write_rows(source: str, n: int, seed: int, where: Sequence[str], out: Path, device: str, quiet: bool) -> int:
     """Writes ``n`` rows to a .parquet, .csv or the like; returns how many."""
     model = load(source, str(choose_device(device)))
     if model.codec.key != "row":
@@ -36,8 +34,8 @@ def write_rows(
 def write_augmented(
     data: str, target: str, to: str, out: Path, seed: int, examples: int | None, settings: dict[str, object],
     device: str,
-) -> tuple[int, int]:
-    """Writes the table at ``data`` with generated rows after it; returns how many there were, and came."""  # fmt: skip
+) -> tuple[int, int]:  # fmt: skip
+    """Writes the table at ``data`` with generated rows after it; returns how many there were, and came."""
     frame, writer = read_table(data), TableWriter(out)
     if target not in frame.columns:
         raise UserError(f"{data} has no column {target!r}{nearest(target, list(frame.columns))}")

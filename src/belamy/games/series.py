@@ -39,7 +39,7 @@ class Series(Duel):
         super().__init__(generator.latent, loss, {"r1": gamma, "r2": gamma, **(penalties or {})}, **others)
         self.classes, self.dice = classes, len(choices)
         self.generator = generator
-        self.discriminator = Discriminator(Form(*shape), classes, width, blocks)
+        self.discriminator = Discriminator(Form(*shape), means, factors, own, classes, width, blocks)
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         """New series around what is known of those of ``batch``, of their classes."""

@@ -14,6 +14,8 @@ from belamy.networks.table import Residual, drawn
 BEND = 1e-2
 """Deviation of what is added to the copula, at first, over its own."""
 EDGE = 2e-5
+SMALLEST = 0.03
+"""Deviations that count as so much, where they are less."""
 HIGHEST = 4.1
 """Normal scores of values are within so much of 0."""
 
@@ -200,12 +202,20 @@ def as_flags(kinds: Tensor | None, classes: int) -> list[Tensor]:
 class Discriminator(nn.Module):
     """Series [B, C', T], what was ``known`` and what is ``seen`` of them, and their classes, to logits [B].
 
-    It looks at each value and at each step's change.
+    It looks at each value and at each step's change, over the deviations that the ``means``, ``factors`` and ``own`` of
+    the generator tell: what changes little would else be overlooked.
     """
 
-    def __init__(self, form: Form, classes: int, width: int, blocks: int) -> None:
+    deviations: Tensor
+
+    def __init__(
+        self, form: Form, means: Sequence[Sequence[float]], factors: Sequence[Any], own: Sequence[Sequence[float]],
+        classes: int, width: int, blocks: int,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.form, self.classes = form, classes
+        found = deviations(form, torch.tensor(means), torch.tensor(factors), torch.tensor(own))
+        self.register_buffer("deviations", found.clamp(min=SMALLEST))
         size = form.length * (form.courses + form.sizes[1]) + form.numbers + form.sizes[3]
         changes = form.courses * (form.length - 1)
         self.body = Residual(3 * size + changes + classes, width, blocks)
@@ -213,7 +223,10 @@ class Discriminator(nn.Module):
 
     def forward(self, series: Tensor, known: Tensor, seen: Tensor, kinds: Tensor | None) -> Tensor:
         series = series * seen
-        changes = series[:, : self.form.courses].diff(dim=2).flatten(1)
+        values, changes = self.deviations.split([self.form.length, self.form.length - 1], 1)
+        course = series[:, : self.form.courses]
+        changes = (course.diff(dim=2) / changes).flatten(1)
+        series = torch.cat([course / values, series[:, self.form.courses :]], 1)
         parts = [self._flat(part) for part in (series, known, 1 - seen)]
         logits: Tensor = self.answer(self.body(torch.cat([*parts, changes, *as_flags(kinds, self.classes)], 1)))
         return logits[:, 0].float()
@@ -222,3 +235,15 @@ class Discriminator(nn.Module):
         """[B, C', T] as one row each, static attributes once."""
         moving = self.form.courses + self.form.sizes[1]
         return torch.cat([series[:, :moving].flatten(1), series[:, moving:, 0]], 1)
+
+
+def deviations(form: Form, means: Tensor, factors: Tensor, own: Tensor) -> Tensor:
+    """Of values, and of their changes, [C, T + T - 1] over all classes, by their copulas."""
+    size = form.courses * form.length
+    courses = factors[:, :size].unflatten(1, (form.courses, form.length))
+    centres, alone = (part[:, :size].unflatten(1, (form.courses, form.length)) for part in (means, own.square()))
+    values = courses.square().sum(3) + alone
+    changes = courses.diff(dim=2).square().sum(3) + alone[:, :, 1:] + alone[:, :, :-1]
+    within = torch.cat([values, changes], 2).mean(0)
+    between = torch.cat([centres, centres.diff(dim=2)], 2).var(0, correction=0)
+    return (within + between).sqrt()

@@ -153,9 +153,9 @@ def _conditional(facts: Mapping[str, Any]) -> str:
 
 def _private(recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     game = recipe.get("game")
-    epsilon = number(game.get("epsilon")) if isinstance(game, Mapping) else math.nan
-    if not facts.get("private") or not math.isfinite(epsilon):
+    if not facts.get("private") or not isinstance(game, Mapping):
         return ""
+    epsilon = number(game.get("epsilon"))
     delta = number(game.get("delta"), 0.1 / max(1, number(facts.get("count"), 1)))
     return (
         f"\n(ε, δ)-differentially private of its training rows, at ε = {epsilon:g} and δ = {delta:.1g}. That is true of"
