@@ -72,7 +72,7 @@ def test_rare_options_are_asked_for_often() -> None:
     batch = source.draw(0, 20_000)
     alone = batch["barred"].sum(1) == 3
     drawn = batch["row"][alone].mean(0)
-    counts = torch.tensor([share * N for share in source.facts["shares"]])
+    counts = torch.tensor([share * N for share in source.layout.encoding.fields[0].shares])
     assert torch.allclose(drawn, (counts + 1).log() / (counts + 1).log().sum(), atol=0.04)
     assert torch.allclose(batch["row"][batch["barred"].sum(1) == 0].mean(0), counts / N, atol=0.02)
 
@@ -91,7 +91,7 @@ def test_facts_are_plain_and_tell_the_shapes(source: Table) -> None:
     batch = source.draw(0, 4)
     assert batch["row"].shape == (4, numbers + sum(choices)) and batch["barred"].shape == (4, sum(choices))
     assert batch["lower"].shape == batch["upper"].shape == (4, numbers)
-    assert len(source.facts["shares"]) == sum(choices) and len(source.facts["owners"]) == numbers
+    assert len(source.facts["levels"]) == sum(choices) and len(source.facts["owners"]) == numbers
     assert np.shape(source.facts["factors"])[0] == numbers + sum(choices)
     assert source.facts["count"] == len(source) == N and source.length == FIRST + PER_ROW * N
 

@@ -33,7 +33,7 @@ def source() -> Rows:
 
 def game(source: Rows, **options: Any) -> Table:
     torch.manual_seed(0)
-    facts = ("choices", "numbers", "owners", "shares", "factors")
+    facts = ("choices", "numbers", "owners", "factors", "levels")
     return Table(**{name: source.facts[name] for name in facts}, width=16, blocks=1, **options)
 
 

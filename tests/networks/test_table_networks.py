@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from belamy.networks.table import Discriminator, Generator, copula, drawn, within
+from belamy.data.factors import levels
+from belamy.networks.table import Discriminator, Generator, drawn, within
 
 
 def made(n: int = 4000, **asked: Tensor) -> tuple[Generator, Tensor]:
     """A generator of two numbers, one of which the first of two choices owns, and rows of it."""
     torch.manual_seed(0)
     factors = torch.randn(2 + 5, 3) * 0.3
-    network = Generator([2, 3], 2, [-1, 0], [0.7, 0.3, 0.6, 0.3, 0.1], factors.tolist(), 16, 1)
+    biases = levels(factors[2:], torch.tensor([0.7, 0.3, 0.6, 0.3, 0.1]), [2, 3])
+    network = Generator([2, 3], 2, [-1, 0], factors.tolist(), biases.tolist(), 16, 1)
     given = {"barred": torch.zeros(n, 5), "lower": torch.zeros(n, 2), "upper": torch.ones(n, 2), **asked}
     return network, network(torch.randn(n, network.latent), torch.rand(n, 2), **given)
 
@@ -23,7 +25,7 @@ def test_options_are_taken_one_by_one_with_their_share() -> None:
     for part, shares in ((rows[:, 2:4], [0.7, 0.3]), (rows[:, 4:], [0.6, 0.3, 0.1])):
         assert torch.allclose(part.sum(1), torch.ones(4000))
         assert set(part.detach().round(decimals=5).unique().tolist()) == {0, 1}
-        assert torch.allclose(part.mean(0), torch.tensor(shares), atol=0.1)
+        assert torch.allclose(part.mean(0), torch.tensor(shares), atol=0.03)
 
 
 def test_a_number_that_is_not_there_is_zero() -> None:
@@ -82,7 +84,8 @@ def test_within_leaves_alone_what_is_unbounded() -> None:
 def test_the_copula_has_the_covariance_of_its_factors() -> None:
     torch.manual_seed(0)
     factors = torch.randn(3 + 4, 2) * 0.4
-    weight, bias = copula(factors, torch.tensor([0.5, 0.5, 0.9, 0.1]), 3)
+    linear = Generator([4], 3, [-1, -1, -1], factors.tolist(), [0.0] * 4, 8, 1).linear
+    weight, bias = linear.weight.detach(), linear.bias.detach()
     scores = weight[:3] @ weight[:3].T
     assert torch.allclose(scores.diag(), torch.ones(3), atol=1e-6)
     expected = factors[:3] @ factors[:3].T

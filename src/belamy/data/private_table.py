@@ -44,8 +44,9 @@ class PrivateTable(Table):
         self.facts = {
             "kind": "table", "count": len(self.frame), "heldout": 0, "choices": encoding.choices, "lot": lot,
             "numbers": encoding.numbers, "owners": encoding.owners, "private": True, "target": None,
-            "shares": [share for field in encoding.fields for share in field.shares],
-            "factors": np.zeros((encoding.numbers + options, 1)).tolist(), "table": self.layout.as_json(),
+            "factors": np.zeros((encoding.numbers + options, 1)).tolist(),
+            "levels": [math.log(share) for field in encoding.fields for share in field.shares],
+            "table": self.layout.as_json(),
             "fingerprint": hashlib.sha256(repr(sorted(self.layout.columns)).encode()).hexdigest()[:16],
         }  # fmt: skip
 

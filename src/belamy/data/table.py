@@ -15,6 +15,7 @@ from torch import Tensor
 
 from belamy.chance import Chance, key
 from belamy.data.conditions import ASKED, Form, Orders
+from belamy.data.factors import factors, levels
 from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
@@ -79,8 +80,7 @@ class Table(Source):
         self.facts = {
             "kind": "table", "count": len(self.frame), "heldout": len(self._others), "choices": encoding.choices,
             "numbers": encoding.numbers, "owners": encoding.owners,
-            "shares": [share for field in encoding.fields for share in field.shares], "factors": self._factors(),
-            "table": self.layout.as_json(), "target": target, "fingerprint": fingerprint(hashes),
+            **self._copula(), "table": self.layout.as_json(), "target": target, "fingerprint": fingerprint(hashes),
         }  # fmt: skip
         self.length = FIRST + PER_ROW * min(len(self.frame), ROWS)
 
@@ -96,12 +96,15 @@ class Table(Source):
         self._lower, self._upper = torch.from_numpy(encoded.lower), torch.from_numpy(encoded.upper)
         self.form, self._orders = Form(self.layout.encoding), Orders(self._codes, self.layout.encoding.choices)
 
-    def _factors(self) -> list[list[float]]:
-        """What columns share, of as many rows as say it."""
+    def _copula(self) -> dict[str, Any]:
+        """The facts of a copula of as many rows as tell it."""
         rows = torch.from_numpy(self.order(FACTORED))
         encoded = self.form.row(self._codes[rows], self._placed(rows, Chance(key("factors"), rows)))
-        found = factors(encoded, self.form.numbers)
-        return [[round(one, 4) for one in row] for row in found.tolist()]
+        weights = factors(encoded, self.form.numbers)
+        shares = torch.tensor([share for field in self.layout.encoding.fields for share in field.shares])
+        biases = levels(weights[self.form.numbers :], shares, self.layout.encoding.choices)
+        rounded = [[round(one, 4) for one in row] for row in weights.tolist()]
+        return {"factors": rounded, "levels": [round(one, 4) for one in biases.tolist()]}
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -131,22 +134,6 @@ class Table(Source):
         """The places [B, J] of the rows' numbers, somewhere between where their values begin and end."""
         lower, upper = self._lower[rows], self._upper[rows]
         return lower + (upper - lower) * rng.uniform(self.form.numbers)
-
-
-def factors(rows: Tensor, numbers: int, most: int = 64) -> Tensor:
-    """What the columns of encoded rows [N, J + K] share, as [J + K, R]: their covariance is about ``f @ f.T``.
-
-    Numbers count as they are where they are there; options, as in the analysis of mixed data (Pages, 2004), by the
-    root of how often they are taken.
-    """
-    there = (rows[:, :numbers] != 0).float().mean(0).clamp(min=1e-3).sqrt()
-    shares = rows[:, numbers:].mean(0)
-    spread = torch.cat([there, shares.clamp(min=1e-4).sqrt()])
-    values = (rows - rows.mean(0)) / spread
-    power, axes = torch.linalg.eigh((values.T @ values / len(rows)).double())
-    kept = power[-most:].clamp(min=0).sqrt()
-    found: Tensor = (axes[:, -most:] * kept).float().flip(1)
-    return found
 
 
 def hashes_of(frame: pd.DataFrame) -> NDArray[np.uint64]:

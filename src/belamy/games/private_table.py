@@ -36,13 +36,14 @@ class PrivateTable(Duel):
     secret: Tensor
 
     def __init__(
-        self, choices: Sequence[int], numbers: int, owners: Sequence[int], shares: Sequence[float],
-        factors: Sequence[Sequence[float]], count: int, lot: int, examples: int, batch: int, epsilon: float = 3.0,
-        delta: float | None = None, clip: float = 1.0, width: int = 128, blocks: int = 1, secret: int | None = None,
+        self, choices: Sequence[int], numbers: int, owners: Sequence[int],
+        factors: Sequence[Sequence[float]], levels: Sequence[float], count: int, lot: int, examples: int, batch: int,
+        epsilon: float = 3.0, delta: float | None = None, clip: float = 1.0, width: int = 128, blocks: int = 1,
+        secret: int | None = None,
     ) -> None:  # fmt: skip
         if epsilon <= 0 or clip <= 0:
             raise ValueError("epsilon and clip should be above 0")
-        generator = Generator(choices, numbers, owners, shares, factors, width, blocks)
+        generator = Generator(choices, numbers, owners, factors, levels, width, blocks)
         super().__init__(generator.latent, "non-saturating")
         self.generator, self.dice = generator, len(choices)
         self.discriminator = Discriminator(choices, numbers, width, blocks)

@@ -23,7 +23,8 @@ class Series(Duel):
     [B, C', T] of the series of a batch is kept; what is not "seen" is not judged. ``means``, ``factors`` and ``own``
     are those of ``belamy.networks.series.Generator``.
 
-    ``gamma`` weighs the penalties R1 and R2 (Huang et al., 2024).
+    ``gamma`` weighs the penalties R1 and R2 (Huang et al., 2024): little, since neighbouring steps hardly differ, and
+    how they do tells much.
     """
 
     sample_key = "series"
@@ -31,7 +32,7 @@ class Series(Duel):
     def __init__(
         self, length: int, variables: int, means: Sequence[Sequence[float]], factors: Sequence[Any],
         own: Sequence[Sequence[float]], irregular: bool = False, ends: Sequence[float] = (), owners: Sequence[int] = (),
-        choices: Sequence[int] = (), classes: int = 0, width: int = 128, blocks: int = 2, gamma: float = 1.0,
+        choices: Sequence[int] = (), classes: int = 0, width: int = 128, blocks: int = 2, gamma: float = 0.03,
         loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         shape = (length, variables + irregular, ends, owners, choices)

@@ -18,8 +18,8 @@ class Table(Duel):
     """Rows [B, J + K] of J ``numbers``, as normal scores, and K options of several ``choices``; each takes one.
 
     Both networks are told what is asked of a row: options that are ``barred`` [B, K], and the places ``lower`` and
-    ``upper`` [B, J] that numbers lie between; so what is asked for is what is made, always. ``owners``, ``shares``
-    and ``factors`` are those of ``belamy.networks.table.Generator``.
+    ``upper`` [B, J] that numbers lie between; so what is asked for is what is made, always. ``owners``, ``factors``
+    and ``levels`` are those of ``belamy.networks.table.Generator``.
 
     ``gamma`` weighs the penalties R1 and R2.
     """
@@ -27,13 +27,13 @@ class Table(Duel):
     sample_key = "row"
 
     def __init__(
-        self, choices: Sequence[int], numbers: int, owners: Sequence[int], shares: Sequence[float],
-        factors: Sequence[Sequence[float]], width: int = 128, blocks: int = 2, gamma: float = 1.0,
-        loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
+        self, choices: Sequence[int], numbers: int, owners: Sequence[int],
+        factors: Sequence[Sequence[float]], levels: Sequence[float], width: int = 128, blocks: int = 2,
+        gamma: float = 1.0, loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
     ) -> None:  # fmt: skip
-        generator = Generator(choices, numbers, owners, shares, factors, width, blocks)
+        generator = Generator(choices, numbers, owners, factors, levels, width, blocks)
         super().__init__(generator.latent, loss, {"r1": gamma, "r2": gamma, **(penalties or {})}, **others)
-        self.dice = len(choices)
+        self.dice, self.options, self.numbers = len(choices), sum(choices), numbers
         self.generator = generator
         self.discriminator = Discriminator(choices, numbers, width, blocks)
 
@@ -45,9 +45,14 @@ class Table(Duel):
         return rows
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """In one pass."""
-        asked = [batch[name].repeat(len(sets), 1) for name in ("barred", "lower", "upper")]
-        logits: Tensor = self.discriminator(torch.cat(list(sets)), *asked)
+        """In one pass; nothing is asked where the batch does not say what."""
+        rows = torch.cat(list(sets))
+        nothing = rows.new_zeros(len(rows), 1)
+        asked = [
+            batch[name].repeat(len(sets), 1) if name in batch else nothing.expand(-1, size) + (name == "upper")
+            for name, size in (("barred", self.options), ("lower", self.numbers), ("upper", self.numbers))
+        ]  # fmt: skip
+        logits: Tensor = self.discriminator(rows, *asked)
         return logits
 
     def prior(self, n: int, rng: Chance) -> Batch:

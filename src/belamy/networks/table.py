@@ -12,8 +12,6 @@ EDGE = 2e-5
 """Places of numbers stay so far from 0 and 1: scores are within 4.1."""
 
 
-RAREST = 1e-4
-"""An option that is rarer begins as often as that."""
 BEND = 0.1
 """Deviation of what is not linear in scores and logits, at first."""
 
@@ -43,20 +41,17 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """Latents [B, ``latent``] and dice [B, C] to rows [B, J + K]: J scores, then K options of C choices, one of each 1.
 
-    ``choices`` are their sizes, ``shares`` the frequencies that they begin with, and ``owners`` say of each number
-    which choice's first option it belongs to (-1: to none); where another is taken it is 0. Of the options those that
-    are ``barred`` [B, K] are never taken, and numbers lie between the places ``lower`` and ``upper`` [B, J] of their
-    distribution.
+    ``choices`` are their sizes, and ``owners`` say of each number which choice's first option it belongs to (-1: to
+    none); where another is taken it is 0. Of the options those that are ``barred`` [B, K] are never taken, and numbers
+    lie between the places ``lower`` and ``upper`` [B, J] of their distribution.
 
-    ``factors`` [J + K, R] are what columns share, by which it begins as a Gaussian copula: of R latents, one more for
-    each number's own part, and nothing that is not linear.
+    It begins as a Gaussian copula: ``factors`` [J + K, R] are the weights of R latents that columns share, ``levels``
+    [K] the biases of options, and each number has one latent more for what it shares with none. Nothing is bent yet.
     """
 
-    shares: Tensor
-
     def __init__(
-        self, choices: Sequence[int], numbers: int, owners: Sequence[int], shares: Sequence[float],
-        factors: Sequence[Sequence[float]], width: int, blocks: int,
+        self, choices: Sequence[int], numbers: int, owners: Sequence[int], factors: Sequence[Sequence[float]],
+        levels: Sequence[float], width: int, blocks: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.choices, self.numbers, self.owners = list(choices), numbers, list(owners)
@@ -66,9 +61,10 @@ class Generator(nn.Module):
         self.head, self.linear = nn.Linear(width, numbers + options), nn.Linear(self.latent, numbers + options)
         nn.init.normal_(self.head.weight, std=BEND / width**0.5)
         nn.init.zeros_(self.head.bias)
-        weight, bias = copula(common, torch.tensor(list(shares)), numbers)
+        own = (1 - common[:numbers].square().sum(1)).clamp(min=0).sqrt().diag()
         with torch.no_grad():
-            self.linear.weight.copy_(weight), self.linear.bias.copy_(bias)  # type: ignore[func-returns-value]
+            self.linear.weight.copy_(torch.cat([common, F.pad(own, (0, 0, 0, options))], 1))
+            self.linear.bias.copy_(torch.cat([torch.zeros(numbers), torch.tensor(list(levels))]))
 
     def forward(self, latent: Tensor, dice: Tensor, barred: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         hidden = self.body(torch.cat([latent, barred, lower, 1 - upper], 1))
@@ -82,19 +78,6 @@ class Generator(nn.Module):
             if there:
                 scores = scores * torch.stack(there, 1)
             return torch.cat([scores, *taken], 1)
-
-
-def copula(factors: Tensor, shares: Tensor, numbers: int) -> tuple[Tensor, Tensor]:
-    """Weights [J + K, R + J] and biases [J + K] by which normal latents make scores and logits.
-
-    Scores covary as ``factors`` [J + K, R] say, with a variance of 1. An option's logit is that of linear discriminant
-    analysis: the latents of its rows have their mean at its factors over the root of its share.
-    """
-    shares = shares.clamp(min=RAREST)
-    means = factors[numbers:] / shares[:, None].sqrt()
-    own = (1 - factors[:numbers].square().sum(1)).clamp(min=0).sqrt()
-    weight = torch.cat([torch.cat([factors[:numbers], own.diag()], 1), F.pad(means, (0, numbers))])
-    return weight, torch.cat([torch.zeros(numbers), shares.log() - means.square().sum(1) / 2])
 
 
 def drawn(logits: Tensor, dice: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 SCORES = (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)
 """Where a curve has its points between the ends, as far as there are values beyond them."""
+SKEW, FAR = 1.0, 5.0
+"""Third and fourth moment of standardised values from which on a curve is bent; those of normal numbers are 0 and 3."""
 REACH = 4.2
 POINTS = 4097
 
@@ -32,7 +34,10 @@ class Curve:
 
     @classmethod
     def fit(cls, values: Floats) -> Curve:
-        """Of the present values [N] of a channel: the means of those around some of their quantiles."""
+        """Of the present values [N] of a channel: the means of those around some of their quantiles.
+
+        A straight line where values are neither skew nor far out: bends would make small steps large in some places.
+        """
         from scipy.special import ndtr, ndtri
 
         ordered, count = np.sort(values), len(values)
@@ -42,7 +47,7 @@ class Curve:
         around = [_around(ordered, float(ndtr(one)) * count) for one in scores]
         rising = np.flatnonzero(np.diff([-np.inf, *around]) > 1e-9 * max(1e-9, float(np.ptp(ordered))))
         scores, around = [scores[one] for one in rising], [around[one] for one in rising]
-        if len(around) < 2:
+        if len(around) < 2 or _plain(values):
             deviation = float(values.std()) or 1.0
             scores, around = [-1.0, 1.0], [float(values.mean()) - deviation, float(values.mean()) + deviation]
         # A floor of nothing is common (amounts, counts), and no secret.
@@ -89,6 +94,12 @@ def fitted(values: Floats) -> Scale | Curve:
 def step_of(values: Floats) -> float:
     """The grid that values [N] lie on, as tables have it; 0 where they lie on none."""
     return Scale.fit(values).step
+
+
+def _plain(values: Floats) -> bool:
+    """Whether values [N] are about as far from skew, and as seldom far out, as normal ones."""
+    apart = (values - values.mean()) / (values.std() or 1.0)
+    return bool(abs((apart**3).mean()) < SKEW and (apart**4).mean() < FAR)
 
 
 def _around(ordered: Floats, middle: float) -> float:

@@ -17,7 +17,7 @@ LOOKED = 5_000
 """Series that are looked at."""
 GROUP = 5
 """Series of a class, or at a step, of fewer than so many: their mean is that of all, so that it tells of none."""
-SHARES = (0.1, 0.3, 0.6, 1.0)
+SHARES = (0.0, 0.1, 0.3, 0.6, 1.0)
 """How much of a class's covariance may be that of all."""
 PULLS = (0.0, 0.05, 0.15, 0.3, 0.5)
 """How much of it may be that of the same lag."""

@@ -21,6 +21,8 @@ REST = "\0rest"
 """Stands among a number's options for: none of these, but somewhere on the scale."""
 FEW = 20
 """Values of a column of numbers up to which each is an option."""
+FEWEST = 3
+"""And up to which, though they lie on a grid."""
 OFTEN = 0.05
 """The share of rows from which on a number is an option of its own, such as a heap of zeros."""
 
@@ -251,7 +253,10 @@ def _numeric(frame: pd.DataFrame, column: Column) -> Field:
         raise UserError(f"the schema's bounds of {column.name} leave out some of its values")
     distinct, counts = np.unique(present, return_counts=True)
     few = len(distinct) <= min(FEW, max(2, len(present) // 5))
-    often = counts >= (1 if few else max(OFTEN * len(values), 3))
+    # On a grid few values are places as well as many are, and keep their order; options have none.
+    ordered = few and len(distinct) > FEWEST and grid_step(present, column.steps) > 0
+    least = len(values) + 1 if ordered else 1 if few else max(OFTEN * len(values), 3)
+    often = counts >= least
     options: list[tuple[Any, int]] = list(zip(distinct[often].tolist(), counts[often].tolist(), strict=True))
     rest = present[~np.isin(present, distinct[often])]
     if len(rest) and (missing := len(values) - len(present)) + len(options):
