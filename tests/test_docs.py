@@ -26,6 +26,7 @@ from belamy.data.images import Images
 from belamy.data.pairs import Pairs, Unpaired
 from belamy.data.photos import Degraded, Holed, Styled
 from belamy.data.private_table import PrivateTable as PrivateRows
+from belamy.data.series import Series as SeriesRows
 from belamy.data.shapes import Shapes
 from belamy.data.stacked import Stacked
 from belamy.data.table import Table as Rows
@@ -41,6 +42,7 @@ from belamy.games.pix2pix import Pix2Pix
 from belamy.games.private_table import PrivateTable
 from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
+from belamy.games.series import Series
 from belamy.games.style import Style
 from belamy.games.stylegan import StyleGAN
 from belamy.games.superres import SuperRes
@@ -136,6 +138,7 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
     ("The game of `cyclegan`", CycleGAN), ("The game of `cut`", CUT),
     ("The game of `text2image`", Text2Image), ("The data of `text2image`", CaptionedImages),
     ("The data of `text2image-shapes`", Shapes), ("The game of `table`", Table), ("The data of `table`", Rows),
+    ("The game of `series`", Series), ("The data of `series`", SeriesRows),
     ("The game of `table-private`", PrivateTable), ("The data of `table-private`", PrivateRows),
     ("The game of `superres`", SuperRes), ("The data of `superres`", Degraded),
     ("The game of `inpaint`", Inpaint), ("The data of `inpaint`", Holed),

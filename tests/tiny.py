@@ -71,6 +71,8 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     tabular = shipped.data["use"] == "belamy.data.table:Table"
     if tabular:
         small["data.path"] = str(rows_of_people(pictures.parent / "people.csv"))
+    if shipped.data["use"] == "belamy.data.series:Series":
+        tabular, small["data.path"] = True, str(waves(pictures.parent / "waves.npz"))
     if recipes.accepts(shipped.data, "encoder"):
         small["data.encoder"] = str(word_vectors(pictures.parent / "words.txt"))
         small |= {"data.path": str(_captioned(pictures))} if from_path else {"data.count": 48}
@@ -82,12 +84,23 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     levels = 3 if from_path or "shapes" in shipped.data["use"] else 2
     widths = {"widths": [8] * levels, "generator_widths": [8, 8], "width": 4}
     answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
-    # The latent of a table follows its columns.
+    # The latents of tables and of series follow their data.
     others = {"warmup": 16, "pool": 12} if answering else {} if tabular else {"latent": 8}
     for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
     return recipes.load(base, {**small, **options, "name": name, **settings}).lasting(4096)
+
+
+def waves(path: Path, count: int = 48, steps: int = 6) -> Path:
+    """Series of two channels in two classes, whose waves are of different lengths."""
+    if not path.exists():
+        random = np.random.default_rng(0)
+        kinds = np.arange(count) % 2
+        phase = random.uniform(0, 6, (count, 1)) + np.arange(steps) * (1 + kinds[:, None])
+        series = np.stack([np.sin(phase), np.cos(phase)], axis=2) + 0.1 * random.standard_normal((count, steps, 2))
+        np.savez(path, x=series, y=kinds)
+    return path
 
 
 def rows_of_people(path: Path, count: int = 60) -> Path:

@@ -16,6 +16,8 @@ from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
 from belamy.pictures import signed, to_uint8
+from belamy.series.decoding import decoded
+from belamy.series.recorded import Recorded
 from belamy.tables.rows import Rows
 from belamy.tables.where import Asked, Where
 
@@ -140,7 +142,23 @@ class TableCodec(Codec):
         return self.rows.decode(values, start, asked)
 
 
-KINDS: dict[str, type[Codec]] = {"points": PointCodec, "table": TableCodec}
+class SeriesCodec(Codec):
+    """Encoded series [N, C', T] as ``belamy.series.recorded.Recorded``, in the units and at the times of their data."""
+
+    key, plural, chunk = "series", "series", 256
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__(facts)
+        self.facts = facts
+
+    def decode(
+        self, values: Tensor, labels: NDArray[np.int64] | None = None, partial: Recorded | None = None,
+        whole: bool = False,
+    ) -> Recorded:
+        return decoded(values.detach().cpu(), self.facts, labels, partial, whole)  # fmt: skip
+
+
+KINDS: dict[str, type[Codec]] = {"points": PointCodec, "table": TableCodec, "series": SeriesCodec}
 
 
 def codec(facts: Mapping[str, Any]) -> Codec:

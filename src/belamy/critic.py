@@ -7,6 +7,7 @@ from typing import Any
 
 from belamy import answers
 from belamy.data.pairs import Unpaired
+from belamy.data.series import Series
 from belamy.data.table import Table
 from belamy.judge import compared
 from belamy.model import Model
@@ -33,8 +34,10 @@ class Critic:
         name = self.judging.metric
         if name == "none" or self.heldout is None:
             return None, {}
+        # Who judges series learns from those that were trained on.
+        train = self.plan.source if isinstance(self.heldout, Series) else None
         found = compared(
-            model, self.heldout, None, n=self.judging.samples, metrics=[name], features=self.judging.features, seed=1,
+            model, self.heldout, train, n=self.judging.samples, metrics=[name], features=self.judging.features, seed=1,
             cache=self.run.path / "cache", trivial=False,
         )["metrics"].get(name, {"value": None})  # fmt: skip
         if found["value"] is None:
@@ -51,7 +54,7 @@ class Critic:
 
     def show(self, model: Model, examples: int) -> str:
         """Saves a sheet, of the same latents or pictures as ever, or some rows; its name within the run's folder."""
-        if model.codec.key == "row":
+        if model.codec.key in ("row", "series"):
             name = f"samples/{examples:012d}.csv"
             model.sample(ROWS, seed=0).table.to_csv(self.run.path / name, index=False)
             return name
@@ -76,6 +79,7 @@ class Critic:
         if isinstance(self.plan.source, Table):
             heldout = self.heldout if isinstance(self.heldout, Table) else None
             write_json(self.run.path / "portrait.json", portrayed(model, heldout, self.plan.source))
+        if model.codec.key in ("row", "series"):
             return model, report
         show_finished(self.run, model, self.plan.source, report)
         return model, report

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from belamy import answers, prompted, tabled
+from belamy import answers, prompted, serial, tabled
 from belamy.data.captions import Captioned
 from belamy.data.cuts import Cuts
 from belamy.data.pairs import Unpaired
+from belamy.data.series import Series
 from belamy.data.table import Table, fingerprint, hashes_of
 from belamy.edits.smoothness import path_length
 from belamy.errors import UserError
@@ -94,6 +95,9 @@ def compared(
         return tabled.evaluate(
             model, heldout, train, n=n, metrics=metrics, target=target, seed=seed, trivial=trivial
         )  # fmt: skip
+    if isinstance(heldout, Series):
+        assert train is None or isinstance(train, Series)
+        return serial.evaluate(model, heldout, train, n=n, metrics=metrics, seed=seed, trivial=trivial)
     if target is not None:
         raise UserError("--target is for tables: leave it out")
     if isinstance(heldout, Captioned):
@@ -143,6 +147,10 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
             raise UserError("a model alone does not know how its pictures were treated: give its run")
         mine = {name: facts[name] for name in ("channels", "target_channels") if accepts(run.recipe.data, name)}
         return {**run.recipe.data, **mine, "path": path, "resolution": None, "flip": False}
+    if facts.get("kind") == "series":
+        if run is None:
+            raise UserError("a model alone does not know the columns of its series: give its run")
+        return {**run.recipe.data, "path": path}
     if facts.get("kind") == "table":
         options = run.recipe.data if run is not None else {"use": "belamy.data.table:Table"}
         return {**options, "path": path}
@@ -175,6 +183,11 @@ def _unseen(path: str, model: Model, run: Run | None, train: Source | None) -> S
     if model.facts.get("kind") == "table":
         return _unseen_rows(path, model, train)
     source = build(_spec(path, model, run), Source)  # type: ignore[type-abstract]
+    if isinstance(source, Series):
+        mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
+        if source.facts["classes"] != model.facts["classes"]:
+            raise UserError(f"{path} has other classes than the model, which knows {', '.join(model.facts['classes'])}")
+        return source.heldout() if mine else Series.of(source.everything)
     if not isinstance(source, Images | Cuts | Unpaired | CaptionedImages):
         return source.heldout()
     mine = source.facts["fingerprint"] == model.facts.get("fingerprint")

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from belamy.chance import Chance, key
-from belamy.codec import TableCodec, codec
+from belamy.codec import SeriesCodec, TableCodec, codec
 from belamy.data.decode import full_mode
 from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.pictures import grid, scatter, to_pil, to_uint8
 from belamy.recipe import build
+from belamy.series.decoding import given, long_table
+from belamy.series.recorded import Recorded
 from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
 from belamy.tables.where import Asked, Where
 from belamy.text.prompts import Prompt, conditions
@@ -30,7 +32,8 @@ from belamy.version import __version__
 class Samples:
     """Pictures in the form that was asked for, or points, or a table: a pandas DataFrame.
 
-    Beside them what was asked for: classes int64 [N], attributes [N, A]. ``labels`` and ``attributes``, which are 0 or
+    ``series`` holds values [N, T, C], lengths and times of series, of which ``table`` has a row for each step. Beside
+    them what was asked for: classes int64 [N], attributes [N, A]. ``labels`` and ``attributes``, which are 0 or
     1, are None where there are none.
     """
 
@@ -39,6 +42,7 @@ class Samples:
     points: Any = None
     attributes: NDArray[np.uint8] | None = None
     table: Any = None
+    series: Recorded | None = None
 
     @property
     def values(self) -> Any:
@@ -239,6 +243,8 @@ class Model:
             raise UserError("negative_prompt and guidance want a prompt beside them")
         if isinstance(self.codec, TableCodec):
             return self._rows(n, seed or 0, where, start)
+        if isinstance(self.codec, SeriesCodec):
+            return self._series(list(self.batches(n, seed or 0, classes, start=start)), None, start)
         self.codec.asked(where)
         prompts = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
         said = [None if text is None else Prompt(text, negative_prompt, guidance) for text in prompts]
@@ -266,6 +272,35 @@ class Model:
         import pandas as pd
 
         return Samples(table=pd.concat(self.tables(n, seed, where, start), ignore_index=True))
+
+    def around(self, partial: Recorded, n: int = 1, *, seed: int = 0, whole: bool = False) -> Samples:
+        """``n`` series for each of those of which a part is known: forecasts of what begins, and what fills gaps.
+
+        ``partial`` is as ``belamy.series.decoding.partial_table`` and ``partial_series`` give it, NaN where nothing is
+        known; what is known comes back as it is. ``whole``: a series ends where it ends. Those of one come together.
+        Raises UserError for a model that makes no series.
+        """
+        if not isinstance(self.codec, SeriesCodec):
+            raise UserError(f"this model makes {self.codec.plural}, not series")
+        many = partial.part(np.repeat(np.arange(len(partial)), n))
+        known = {name: value.to(self.device) for name, value in given(many, self.facts, whole).items()}
+        batches = []
+        for first in range(0, len(many), self.codec.chunk):
+            rows = range(first, min(first + self.codec.chunk, len(many)))
+            chance = Chance(key("sample", seed), rows, self.device)
+            asked = self.codec.conditions(Chance(key("class", seed), rows, self.device))
+            told = asked | {name: value[rows.start : rows.stop] for name, value in known.items()}
+            batches.append(self.make(self._given(chance, told, None, None)))
+        return self._series(batches, many, 0, whole)
+
+    def _series(
+        self, batches: Sequence[Batch], partial: Recorded | None, start: int, whole: bool = False
+    ) -> Samples:
+        assert isinstance(self.codec, SeriesCodec)
+        found = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+        labels = found["class"].cpu().numpy() if "class" in found else None
+        series = self.codec.decode(found["series"], labels, partial, whole)
+        return Samples(labels=labels, table=long_table(series, start), series=series)
 
     def __call__(
         self, prompt: str | Sequence[str] | int | None = None, *, num_images: int = 1, **options: Any

@@ -23,10 +23,12 @@ from belamy.metrics.features import NAMES as FEATURES
 from belamy.recipe import Recipe
 from belamy.source import Source
 
-LOWER_IS_BETTER = ("kid", "fd", "fid", "kl", "perceptual", "patch_swd", "distinguishable")
+LOWER_IS_BETTER = (
+    "kid", "fd", "fid", "kl", "perceptual", "patch_swd", "distinguishable", "discriminative", "predictive",
+)  # fmt: skip
 HIGHER_IS_BETTER = (
     "precision", "recall", "density", "coverage", "spread", "modes", "high_quality", "psnr", "psnr_y", "ssim",
-    "attributes_all", "retrieval_r10", "quality", "shapes", "trends",
+    "attributes_all", "retrieval_r10", "quality", "shapes", "trends", "useful_accuracy",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from swings import swings, visits
 
 
 def game(source: Series) -> Game:
-    facts = {**source.facts, "classes": len(source.facts["classes"])}
+    facts = {**source.facts, "classes": len(source.facts["classes"] or [])}
     torch.manual_seed(0)
     spec = bind({"use": "belamy.games.series:Series", "width": 16, "blocks": 1}, facts)
     return Game(**{name: value for name, value in spec.items() if name != "use"})

@@ -151,6 +151,9 @@ def sample(
     where: Annotated[
         list[str] | None, typer.Option(metavar="CONDITION", help="What rows of a table are like: age>60.")
     ] = None,
+    given: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="What is known of series: they are forecast, and filled.")
+    ] = None,
     truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
     interpolate: Annotated[
         int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif; x.png: a strip of prompts.")
@@ -163,22 +166,29 @@ def sample(
     json: Json = False,
 ) -> None:
     """Make pictures, or rows: the same seed gives the same ones, however many are asked for."""
-    from belamy.cli.sampling import read_prompts, write_samples, write_sheet, write_walk
+    from belamy.cli.sampling import makes_series, read_prompts, write_samples, write_sheet, write_walk
 
     said = read_prompts(prompt, prompts, negative, guidance)
     if (interpolate is not None) + mix + sweep > 1:
         raise UserError("--interpolate, --mix and --sweep make different things: give one")
     if sign and (interpolate is not None or mix or sweep):
         raise UserError("--sign is for single pictures: leave --interpolate, --mix and --sweep out")
-    if where or out.suffix.lower() in TABLES:
-        from belamy.cli.tabular import write_rows
+    if where or given or out.suffix.lower() in TABLES or makes_series(model):
+        from belamy.cli.tabular import write_rows, write_series
 
-        given = {
+        foreign_words = {
             "--class": class_, "--attributes": attributes, "--prompt": said, "--truncation": truncation,
             "--interpolate": interpolate, "--mix": mix, "--sweep": sweep, "--sign": sign,
         }  # fmt: skip
-        if foreign := [name for name, value in given.items() if value not in (None, False, [])]:
-            raise UserError(f"{foreign[0]} is not for rows of a table: leave it out")
+        series = given is not None or makes_series(model)
+        if series:
+            del foreign_words["--class"]
+        if foreign := [name for name, value in foreign_words.items() if value not in (None, False, [])]:
+            raise UserError(f"{foreign[0]} is not for tables and series: leave it out")
+        if series:
+            count = write_series(model, n or (1 if given else 100), seed, class_, given, out, device)
+            print(jsons.dumps({"out": str(out), "series": count}) if json else f"{count:,} series in {out}")
+            return
         count = write_rows(model, n or 1000, seed, where or [], out, device, quiet=json)
         print(jsons.dumps({"out": str(out), "rows": count}) if json else f"{count:,} rows in {out}")
         return

@@ -26,7 +26,7 @@ from belamy.model import Model
 from belamy.ops.adversarial import Loss
 from belamy.pictures import class_grid, grid, scatter, to_pil
 from belamy.run import load
-from belamy.storage import whole_file
+from belamy.storage import read_json, whole_file
 from belamy.text.prompts import Prompt
 
 GRID = 4096
@@ -72,6 +72,14 @@ def write_samples(
     texts = [one.text for one in prompts for _ in range(n)]
     {"": _folder, ".png": _grid, ".npz": _archive}[out.suffix](model, shown, n * len(said), out, texts)
     return n * len(said)
+
+
+def makes_series(source: str) -> bool:
+    """Whether a run or a folder holds a model of series; False for what is not there, which others complain of."""
+    folder = Path(source)
+    places = (folder / "config.json", folder / "model" / "config.json")
+    config: dict[str, Any] = next((read_json(place) for place in places if place.is_file()), {})
+    return bool(config.get("facts", {}).get("kind") == "series")
 
 
 def read_prompts(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from belamy.cli.display import console
 from belamy.errors import UserError, nearest
 from belamy.hardware import choose_device
 from belamy.run import load
+from belamy.series.decoding import partial_table
+from belamy.storage import whole_file
 from belamy.tables.reading import read_table
 from belamy.tables.writing import TableWriter
 from belamy.tabular import TableGAN
@@ -29,6 +32,33 @@ def write_rows(source: str, n: int, seed: int, where: Sequence[str], out: Path, 
         for part in track(parts, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal):
             writer.write(part)
     return n
+
+
+def write_series(
+    source: str, n: int, seed: int, name: str | None, given: Path | None, out: Path, device: str
+) -> int:
+    """Writes ``n`` series, or so many for each of those in the table ``given``, to a table or a .npz; returns how many.
+
+    A table has a row for each step; a .npz holds ``x`` [N, T, C], ``lengths`` and, where there are classes, ``y``.
+    """
+    model = load(source, str(choose_device(device)))
+    if model.codec.key != "series":
+        raise UserError(f"--given and tables of series are for models of series; this one makes {model.codec.plural}")
+    writer = None if out.suffix == ".npz" else TableWriter(out)
+    if given is None:
+        found = model.sample(n, seed=seed, classes=name)
+    else:
+        found = model.around(partial_table(read_table(given), model.facts), n, seed=seed)
+    assert found.series is not None
+    if writer is not None:
+        with writer:
+            writer.write(found.table)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        kinds = {} if found.labels is None else {"y": found.labels}
+        with whole_file(out) as temporary, temporary.open("wb") as file:
+            np.savez(file, x=found.series.values, lengths=found.series.lengths, **kinds)  # type: ignore[arg-type]
+    return len(found.series)
 
 
 def write_augmented(

@@ -66,6 +66,7 @@ TOLD = (
     "kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "high_quality", "kl",
     "psnr", "psnr_y", "ssim", "perceptual", "patch_swd", "attributes_all", "attributes_paraphrased", "retrieval_r10",
     "quality", "distinguishable", "useful_auc", "useful_f1", "useful_r2", "nearer", "violations",
+    "discriminative", "useful_accuracy", "predictive",
 )  # fmt: skip
 EXAMPLES = {1: "a large red circle at the top left on a blue background", 2: "a red circle above a blue square"}
 """Prompts for scenes of so many shapes."""
@@ -91,6 +92,11 @@ def run(finished: Run) -> Iterator[str]:
         yield f"  belamy sample {path} -n 10000 --out rows.parquet"
         yield f"  belamy evaluate {path}" + " --target COLUMN" * (facts.get("target") is None)
         yield f"  python -c \"import belamy; print(belamy.load('{path}').sample(10, seed=0).table)\""
+        return
+    if facts.get("kind") == "series":
+        yield f"  belamy sample {path} -n 100 --out series.csv"
+        yield f"  belamy sample {path} --given BEGINNINGS.csv --out forecasts.csv"
+        yield f"  belamy evaluate {path}"
         return
     said = f'--prompt "{EXAMPLES.get(facts.get("scenes"), "...")}" ' if facts.get("text") else ""
     yield f"  belamy sample {path} {said}-n 64 --seed 1 --out grid.png"

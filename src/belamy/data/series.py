@@ -55,7 +55,7 @@ class Series(Source):
     def _open(self, series: Recorded, heldout: float, seed: int, name: str) -> None:
         if not 0 <= heldout < 1:
             raise UserError(f"data.heldout {heldout} should be a share from 0 to less than 1")
-        self.seed, self.hashes = seed, hashes_of(series)
+        self.seed, self.hashes, self.everything = seed, hashes_of(series), series
         out = _chosen(self.hashes, heldout)
         if (~out).sum() < FEWEST:
             raise UserError(f"of {name}, {(~out).sum()} series are left to learn from; at least {FEWEST} are needed")
@@ -71,9 +71,9 @@ class Series(Source):
     def _facts(self) -> dict[str, Any]:
         layout, classes = self.layout, self.recorded.classes or []
         found = Statistics.fit(self._encoded, layout, self._labels, len(classes))
-        counts = [] if self._labels is None else self._labels.bincount(minlength=len(classes)).tolist()
+        counts = None if self._labels is None else self._labels.bincount(minlength=len(classes)).tolist()
         return {
-            "kind": "series", "count": len(self), "heldout": len(self._other), "classes": classes,
+            "kind": "series", "count": len(self), "heldout": len(self._other), "classes": classes or None,
             "class_counts": counts, "variables": len(layout.channels), "length": layout.length,
             "irregular": layout.gaps is not None, "ends": layout.ends, "choices": layout.attributes[1],
             "owners": layout.owners,

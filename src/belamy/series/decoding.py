@@ -77,7 +77,8 @@ def partial_series(
     given = None if times is None or layout.gaps is None else np.array(times, dtype=np.float64)
     known = ~np.isnan(array).all(2) if given is None else ~np.isnan(given)
     lengths = (known * np.arange(1, array.shape[1] + 1)).max(1).astype(np.int64)
-    codes = None if labels is None else np.array([_class(one, facts["classes"]) for one in labels], dtype=np.int64)
+    kinds = facts["classes"] or []
+    codes = None if labels is None else np.array([_class(one, kinds) for one in labels], dtype=np.int64)
     return Recorded(
         array, lengths, layout.channels, given, static, codes, facts["classes"] or None, layout.clock, layout.identity,
         layout.label,
