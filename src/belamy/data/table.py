@@ -26,7 +26,7 @@ from belamy.tables.rows import Rows
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, PER_ROW, ROWS = 60_000, 20, 60_000
+FIRST, PER_ROW, ROWS = 40_000, 40, 40_000
 """Examples that training lasts: so many, and so many for each row up to a number of rows."""
 FACTORED = 20_000
 """Rows that are looked at for what columns share."""

@@ -21,7 +21,7 @@ REST = "\0rest"
 """Stands among a number's options for: none of these, but somewhere on the scale."""
 FEW = 20
 """Values of a column of numbers up to which each is an option."""
-FEWEST = 3
+FEWEST = 8
 """And up to which, though they lie on a grid."""
 OFTEN = 0.05
 """The share of rows from which on a number is an option of its own, such as a heap of zeros."""
