@@ -87,12 +87,18 @@ def test_conditions_and_forms(belamy: Belamy, run: Path, tmp_path: Path) -> None
     (["--where", "income=50K"], "income is never '50K'"),
     (["--where", "age>200"], "no row can be as asked"),
     (["--where", "work>a"], "work has no order"),
-    (["--class", "x"], "--class is not for rows of a table"),
-    (["--truncation", "0.5"], "--truncation is not for rows of a table"),
+    (["--class", "x"], "--class is not for tables and series"),
+    (["--truncation", "0.5"], "--truncation is not for tables and series"),
 ])  # fmt: skip
 def test_what_cannot_be_sampled(belamy: Belamy, run: Path, tmp_path: Path, words: list[str], told: str) -> None:
     ended = belamy("sample", run, "-n", 5, *words, "--out", tmp_path / "s.csv")
     assert ended.code == 2 and told in ended.err and not (tmp_path / "s.csv").exists()
+
+
+def test_rows_are_no_pictures(belamy: Belamy, run: Path, tmp_path: Path) -> None:
+    for name in ("s.png", "s.npz", "folder"):
+        ended = belamy("sample", run, "-n", 5, "--out", tmp_path / name)
+        assert ended.code == 2 and "rows of a table do not go into" in ended.err
 
 
 def test_conditions_go_with_tables(belamy: Belamy, run: Path, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def write_samples(
     if out.suffix == "" and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another --out")
     model = load(source, str(choose_device(device)))
+    if model.codec.key == "row":
+        raise UserError(f"rows of a table do not go into {out}: --out rows.parquet, or .csv")
     if out.suffix == "" and model.codec.key != "image":
         raise UserError(f"{model.codec.plural} do not go into a folder of pictures: --out x.npz, or a .png to look at")
     if sign:
