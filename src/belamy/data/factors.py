@@ -38,7 +38,7 @@ def levels(weights: Tensor, shares: Tensor, choices: Sequence[int]) -> Tensor:
     """Biases [K] with which logits of ``weights`` [K, R] take each option of ``choices`` as often as its share [K]."""
     if not choices:
         return torch.zeros(0)
-    latents = torch.randn(DRAWN, weights.shape[1], generator=torch.Generator().manual_seed(0))
+    latents = torch.randn(DRAWN, weights.shape[1], generator=torch.Generator().manual_seed(0), dtype=weights.dtype)
     shares = shares.clamp(min=RAREST)
     return torch.cat([
         _levelled(latents @ weight.T, share)
