@@ -11,9 +11,10 @@ import torch
 
 from belamy.engine import Engine
 from belamy.errors import UserError
-from belamy.model import Model, Samples
+from belamy.model import Model
 from belamy.planning import plan
 from belamy.recipe import Recipe
+from belamy.samples import Samples
 from belamy.storage import read_tensors, write_tensors
 from tiny import PLAYED, engine, roughen, same, state, steps, tiny
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from belamy import critic, watchdog
-from belamy.model import Model, shipped_tensors
+from belamy.model import Model
 from belamy.planning import plan
+from belamy.pretrained import shipped_tensors
 from belamy.run import Run
 from belamy.source import Source
 from belamy.storage import read_json, read_tensors

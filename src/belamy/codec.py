@@ -15,8 +15,9 @@ from torch import Tensor
 from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch
-from belamy.pictures import signed, to_uint8
-from belamy.series.decoding import decoded
+from belamy.pictures import signed, to_pil, to_uint8
+from belamy.samples import Samples
+from belamy.series.decoding import decoded, long_table
 from belamy.series.recorded import Recorded
 from belamy.tables.rows import Rows
 from belamy.tables.where import Asked, Where
@@ -62,12 +63,14 @@ class Codec(ABC):
         return [float(name in names) for name in self.attributes]
 
     def conditions(
-        self, rng: Chance, classes: Sequence[str | int] | None = None, attributes: Sequence[Sequence[str]] | None = None
+        self, rng: Chance, classes: Sequence[str | int] | None = None,
+        attributes: Sequence[Sequence[str]] | None = None, asked: Asked | None = None,
     ) -> Batch:
         """``class`` int64 [B] and ``attributes`` float [B, A], where the model knows them, for the B rows of ``rng``.
 
         Of each row as asked; what is not asked for comes in the data's proportions, attributes in those of the class.
-        """
+        ``asked`` is what ``asked`` gave, of all rows.
+        """  # fmt: skip
         given: Batch = {}
         if self.classes or classes is not None:
             given["class"] = rng.choice(self.counts or [1])  # always, so that attributes don't depend on who chose
@@ -101,6 +104,10 @@ class Codec(ABC):
     def decode(self, values: Tensor) -> Any:
         """Samples [N, ...] as the game makes them, as arrays [N, ...] that mean something to users."""
 
+    @abstractmethod
+    def samples(self, made: Batch, output_type: str = "pil", start: int = 0) -> Samples:
+        """What a game made, from sample ``start`` on; pictures as "pil", "np" or "pt", points as arrays or "pt"."""
+
 
 class ImageCodec(Codec):
     """Pictures [N, C, H, W] in [-1, 1] as uint8 [N, H, W, C], with a ``signature`` where one is given."""
@@ -111,6 +118,12 @@ class ImageCodec(Codec):
     def decode(self, values: Tensor) -> NDArray[np.uint8]:
         pixels = to_uint8(values)
         return pixels if self.signature is None else signed(pixels, self.signature)
+
+    def samples(self, made: Batch, output_type: str = "pil", start: int = 0) -> Samples:
+        if output_type == "pt":
+            return Samples.of(made, images=made["image"])
+        pixels = self.decode(made["image"])
+        return Samples.of(made, images=pixels if output_type == "np" else [to_pil(one) for one in pixels])
 
 
 class PointCodec(Codec):
@@ -125,6 +138,10 @@ class PointCodec(Codec):
     def decode(self, values: Tensor) -> NDArray[np.float32]:
         return (values.detach().float() * self.scale).cpu().numpy()
 
+    def samples(self, made: Batch, output_type: str = "pil", start: int = 0) -> Samples:
+        points = self.decode(made["points"])
+        return Samples.of(made, points=torch.from_numpy(points) if output_type == "pt" else points)
+
 
 class TableCodec(Codec):
     """Encoded rows [N, D] as a pandas DataFrame of the columns that were learnt from, and what is asked of them."""
@@ -138,8 +155,20 @@ class TableCodec(Codec):
     def asked(self, where: Where | None) -> Asked:
         return self.rows.asked(where)
 
+    def conditions(
+        self, rng: Chance, classes: Sequence[str | int] | None = None,
+        attributes: Sequence[Sequence[str]] | None = None, asked: Asked | None = None,
+    ) -> Batch:
+        told = asked or self.asked(None)
+        bounds = {"barred": told.barred.astype(np.float32), "lower": told.lower, "upper": told.upper}
+        rows = {name: torch.from_numpy(one).to(rng.device).expand(len(rng), -1) for name, one in bounds.items()}
+        return super().conditions(rng, classes, attributes) | rows
+
     def decode(self, values: Tensor, start: int = 0, asked: Asked | None = None) -> Any:
         return self.rows.decode(values, start, asked)
+
+    def samples(self, made: Batch, output_type: str = "pil", start: int = 0) -> Samples:
+        return Samples(table=self.decode(made["row"], start))
 
 
 class SeriesCodec(Codec):
@@ -155,7 +184,16 @@ class SeriesCodec(Codec):
         self, values: Tensor, labels: NDArray[np.int64] | None = None, partial: Recorded | None = None,
         whole: bool = False,
     ) -> Recorded:
-        return decoded(values.detach().cpu(), self.facts, labels, partial, whole)  # fmt: skip
+        return decoded(values.detach().cpu(), self.facts, labels, partial, whole)
+
+    def samples(
+        self, made: Batch, output_type: str = "pil", start: int = 0, partial: Recorded | None = None,
+        whole: bool = False,
+    ) -> Samples:
+        found = Samples.of(made)
+        found.series = self.decode(made["series"], found.labels, partial, whole)
+        found.table = long_table(found.series, start)
+        return found
 
 
 KINDS: dict[str, type[Codec]] = {"points": PointCodec, "table": TableCodec, "series": SeriesCodec}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,63 +16,13 @@ from belamy.codec import SeriesCodec, TableCodec, codec
 from belamy.data.decode import full_mode
 from belamy.errors import UserError
 from belamy.game import Batch, Game
-from belamy.pictures import grid, scatter, to_pil, to_uint8
-from belamy.recipe import build
-from belamy.series.decoding import given, long_table
+from belamy.pretrained import Pretrained
+from belamy.samples import Samples
+from belamy.series.decoding import given
 from belamy.series.recorded import Recorded
-from belamy.storage import read_json, read_tensors, write_json, write_tensors, write_text
 from belamy.tables.where import Asked, Where
 from belamy.text.prompts import Prompt, conditions
 from belamy.translation import Progress, Tile, marked, translate
-from belamy.version import __version__
-
-
-@dataclass
-class Samples:
-    """Pictures in the form that was asked for, or points, or a table: a pandas DataFrame.
-
-    ``series`` holds values [N, T, C], lengths and times of series, of which ``table`` has a row for each step. Beside
-    them what was asked for: classes int64 [N], attributes [N, A]. ``labels`` and ``attributes``, which are 0 or
-    1, are None where there are none.
-    """
-
-    images: Any = None
-    labels: NDArray[np.int64] | None = None
-    points: Any = None
-    attributes: NDArray[np.uint8] | None = None
-    table: Any = None
-    series: Recorded | None = None
-
-    @property
-    def values(self) -> Any:
-        """The samples, whatever they are."""
-        return next(found for found in (self.images, self.points, self.table) if found is not None)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def grid(self, columns: int | None = None) -> Image.Image:
-        """All samples in one picture. Raises UserError for a table."""
-        if self.table is not None:
-            raise UserError("a table is no picture: see .table")
-        if self.images is None:
-            return scatter(np.asarray(self.points))
-        if isinstance(self.images, torch.Tensor):
-            return grid(to_uint8(self.images), columns)
-        if isinstance(self.images, np.ndarray):
-            return grid(self.images, columns)
-        stacked = np.stack([np.asarray(image).reshape(*reversed(image.size), -1) for image in self.images])
-        return grid(stacked, columns)
-
-    def _repr_png_(self) -> bytes | None:
-        import io
-
-        if self.table is not None:
-            return None
-
-        held = io.BytesIO()
-        self.grid().save(held, "PNG")
-        return held.getvalue()
 
 
 class Model:
@@ -118,8 +67,8 @@ class Model:
                 latent, chance = (
                     Chance.of_seeds([key(what, one) for one in own], self.device) for what in ("sample", "class")
                 )
-            wanted = (each and [each[row - start] for row in padded] for each in (kinds, traits))
-            conditions = self.codec.conditions(chance, *wanted) | self._of_rows(asked, len(padded))
+            wanted, having = (each and [each[row - start] for row in padded] for each in (kinds, traits))
+            conditions = self.codec.conditions(chance, wanted, having, asked)
             batch = self.make(self._given(latent, conditions, truncation, prompt))
             yield {name: value[: len(rows)] for name, value in batch.items()}
 
@@ -182,14 +131,6 @@ class Model:
             yield self.codec.decode(batch["row"], start, asked)
             start += len(batch["row"])
 
-    def _of_rows(self, asked: Asked | None, n: int) -> Batch:
-        """What is asked of ``n`` rows alike, as games take it."""
-        if not isinstance(self.codec, TableCodec):
-            return {}
-        asked = asked or self.codec.asked(None)
-        given = {"barred": asked.barred.astype(np.float32), "lower": asked.lower, "upper": asked.upper}
-        return {name: torch.from_numpy(value).to(self.device).expand(n, -1) for name, value in given.items()}
-
     @torch.inference_mode()
     def _given(self, latent: Chance, asked: Batch, truncation: float | None, prompt: Prompt | None) -> Batch:
         if self.game.answers:
@@ -207,8 +148,7 @@ class Model:
             filled = torch.cat([rows, rows[-1:].expand(self.codec.chunk - len(rows))])
             samples = self.game.sample({name: value[filled] for name, value in given.items()})
             made.append({name: value[: len(rows)] for name, value in samples.items()})
-        found = {name: torch.cat([part[name] for part in made]) for name in made[0]}
-        return found | {name: given[name] for name in ("class", "attributes") if name in given}
+        return _joined(made) | {name: given[name] for name in ("class", "attributes") if name in given}
 
     def sample(
         self, n: int = 1, *, seed: int | None = None, generator: torch.Generator | list[torch.Generator] | None = None,
@@ -242,36 +182,16 @@ class Model:
         if prompt is None and (negative_prompt, guidance) != (None, None):
             raise UserError("negative_prompt and guidance want a prompt beside them")
         if isinstance(self.codec, TableCodec):
-            return self._rows(n, seed or 0, where, start)
-        if isinstance(self.codec, SeriesCodec):
-            return self._series(list(self.batches(n, seed or 0, classes, start=start)), None, start)
+            import pandas as pd
+
+            return Samples(table=pd.concat(self.tables(n, seed or 0, where, start), ignore_index=True))
         self.codec.asked(where)
         prompts = [prompt] if prompt is None or isinstance(prompt, str) else list(prompt)
         said = [None if text is None else Prompt(text, negative_prompt, guidance) for text in prompts]
-        batches = [
+        return self.codec.samples(_joined(
             batch for one in said
             for batch in self.batches(n, seed or 0, classes, truncation, start, seeds, attributes, one)
-        ]  # fmt: skip
-        whole = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-        samples, found = Samples(), whole[self.codec.key]
-        if "class" in whole:
-            samples.labels = whole["class"].cpu().numpy()
-        if "attributes" in whole:
-            samples.attributes = whole["attributes"].byte().cpu().numpy()
-        if self.codec.key == "points":
-            points = self.codec.decode(found)
-            samples.points = torch.from_numpy(points) if output_type == "pt" else points
-        elif output_type == "pt":
-            samples.images = found
-        else:
-            pixels = self.codec.decode(found)
-            samples.images = pixels if output_type == "np" else [to_pil(one) for one in pixels]
-        return samples
-
-    def _rows(self, n: int, seed: int, where: Where | None, start: int) -> Samples:
-        import pandas as pd
-
-        return Samples(table=pd.concat(self.tables(n, seed, where, start), ignore_index=True))
+        ), output_type, start)  # fmt: skip
 
     def around(self, partial: Recorded, n: int = 1, *, seed: int = 0, whole: bool = False) -> Samples:
         """``n`` series for each of those of which a part is known: forecasts of what begins, and what fills gaps.
@@ -291,16 +211,7 @@ class Model:
             asked = self.codec.conditions(Chance(key("class", seed), rows, self.device))
             told = asked | {name: value[rows.start : rows.stop] for name, value in known.items()}
             batches.append(self.make(self._given(chance, told, None, None)))
-        return self._series(batches, many, 0, whole)
-
-    def _series(
-        self, batches: Sequence[Batch], partial: Recorded | None, start: int, whole: bool = False
-    ) -> Samples:
-        assert isinstance(self.codec, SeriesCodec)
-        found = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
-        labels = found["class"].cpu().numpy() if "class" in found else None
-        series = self.codec.decode(found["series"], labels, partial, whole)
-        return Samples(labels=labels, table=long_table(series, start), series=series)
+        return self.codec.samples(_joined(batches), partial=many, whole=whole)
 
     def __call__(
         self, prompt: str | Sequence[str] | int | None = None, *, num_images: int = 1, **options: Any
@@ -312,14 +223,14 @@ class Model:
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Writes ``model.safetensors``, ``config.json`` and the card, each whole or not at all."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        config = {"belamy": __version__, "game": self.spec, "facts": self.facts}
-        write_json(folder / "config.json", config)
-        write_tensors(folder / "model.safetensors", shipped_tensors(self.game), {"format": "pt"})
-        if self.card is not None:
-            write_text(folder / "README.md", self.card)
-        return folder
+        return self._pretrained().save(folder)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Uploads the model to the Hugging Face hub; the address is returned."""
+        return self._pretrained().push(repo_id, **options)
+
+    def _pretrained(self) -> Pretrained:
+        return Pretrained(self.game, self.spec, self.facts, self.card)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: torch.device | str = "cpu") -> Model:
@@ -327,36 +238,10 @@ class Model:
 
         Raises UserError where there is none, or where it is damaged.
         """
-        folder = Path(name)
-        if not folder.is_dir():
-            folder = _downloaded(str(name))
-        config = read_json(folder / "config.json")
-        if not {"game", "facts"} <= set(config):
-            raise UserError(f"{folder / 'config.json'} is not that of a belamy model")
-        if ".py:" in config["game"]["use"]:
-            _own_game_allowed(folder, config["game"])
-        game = build(config["game"], Game)
-        tensors, own = read_tensors(folder / "model.safetensors"), shipped_tensors(game)
-        if set(tensors) != set(own) or any(tensors[name].shape != value.shape for name, value in own.items()):
-            raise UserError(f"{folder}: the weights are not those of the network that config.json describes")
-        for name, value in own.items():
-            value.detach().copy_(tensors[name])
-        model, card = cls(game.to(device), config["game"], config["facts"]), folder / "README.md"
-        model.card = card.read_text(encoding="utf-8") if card.is_file() else None
+        found = Pretrained.load(name)
+        model = cls(found.game.to(device), found.spec, found.facts)
+        model.card = found.card
         return model
-
-    def push_to_hub(self, repo_id: str, **options: Any) -> str:
-        """Uploads the model to the Hugging Face hub; the address is returned."""
-        import tempfile
-
-        from huggingface_hub import HfApi
-
-        api = HfApi()
-        address = api.create_repo(repo_id, exist_ok=True, **options)
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder)
-            api.upload_folder(repo_id=repo_id, folder_path=folder)
-        return str(address)
 
 
 def _pixels(image: Image.Image | NDArray[Any]) -> NDArray[Any]:
@@ -368,13 +253,9 @@ def _pixels(image: Image.Image | NDArray[Any]) -> NDArray[Any]:
     return image[..., None] if image.ndim == 2 else image
 
 
-def shipped_tensors(game: Game) -> dict[str, torch.Tensor]:
-    """The state of the shipped players, by ``player.name``."""
-    return {
-        f"{name}.{inner}": value
-        for name in game.shipped
-        for inner, value in game.get_submodule(name).state_dict().items()
-    }
+def _joined(batches: Iterable[Batch]) -> Batch:
+    parts = list(batches)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _asked(
@@ -395,28 +276,6 @@ def _each(asked: Sequence[Any] | str | int | None, n: int, what: str, alone: boo
     found = [asked] * n if isinstance(asked, str | int) or alone else list(asked)
     if len(found) != n:
         raise UserError(f"{len(found)} {what} for {n} samples: give one, or one for each")
-    return found
-
-
-def _own_game_allowed(folder: Path, spec: dict[str, Any]) -> None:
-    """A game of the user's own is code: it is run from where the user trained it, never from a download."""
-    if not Path(spec["use"].rpartition(":")[0]).is_file():
-        raise UserError(f"{folder} needs the game {spec['use']}: call from the folder that holds that file")
-
-
-def _downloaded(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    if name.count("/") != 1 or name.startswith((".", "/")):
-        raise UserError(f"there is no run or model at {name}")
-    try:
-        found = Path(snapshot_download(name, allow_patterns=["model.safetensors", "config.json", "README.md"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"there is no folder {name}, and the hub does not give a model {name}: {reason}") from None
-    if ".py:" in read_json(found / "config.json").get("game", {}).get("use", ""):
-        raise UserError(f"{name} asks for code of its own, which is not run from a download")
     return found
 
 

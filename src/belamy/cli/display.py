@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from belamy.journal import Display
 from belamy.report.words import compact, duration
-from belamy.training import Display
 
 console = Console(stderr=True, highlight=False)
 
