@@ -20,6 +20,7 @@ from belamy.model import Model
 from belamy.planning import compose, plan
 from belamy.recipe import Recipe
 from belamy.scenes.grammar import PALETTE, PLACES, RELATIONS, SHAPES, SIZES
+from belamy.source import Source
 
 processes = multiprocessing.get_context("forkserver")
 """Starts processes quickly: its server has imported torch already, and has no threads that a fork would tear."""
@@ -157,8 +158,15 @@ def _pairs(pictures: Path) -> Path:
     return root
 
 
+_sources: dict[str, Source] = {}
+
+
 def engine(recipe: Recipe, precision: str | None = None) -> Engine:
-    return plan(recipe.model_copy(update={"precision": precision} if precision else {}), "cpu").engine()
+    """Of a source that is opened once: it is a pure function of positions."""
+    about = repr((recipe.name, recipe.seed, recipe.data))
+    settled = plan(recipe.model_copy(update={"precision": precision} if precision else {}), "cpu", _sources.get(about))
+    _sources[about] = settled.source
+    return settled.engine()
 
 
 def steps(player: Engine, count: int) -> None:

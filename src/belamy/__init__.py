@@ -9,6 +9,7 @@ from belamy.version import __version__ as __version__
 if TYPE_CHECKING:
     from belamy.chance import Chance as Chance
     from belamy.errors import UserError as UserError
+    from belamy.exporting.program import export as export
     from belamy.game import Batch as Batch
     from belamy.game import Game as Game
     from belamy.game import Score as Score
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "Batch": "game", "Chance": "chance", "Game": "game", "Model": "model", "Score": "game", "Source": "source",
-    "TableGAN": "tabular", "Turn": "game", "UserError": "errors", "evaluate": "judge", "list_models": "recipe",
+    "TableGAN": "tabular", "Turn": "game", "UserError": "errors", "evaluate": "judge",
+    "export": "exporting.program",
+    "list_models": "recipe",
     "load": "run", "train": "training",
 }  # fmt: skip
 __all__ = sorted(_PLACES)

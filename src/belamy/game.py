@@ -99,6 +99,9 @@ class Game(nn.Module):
         """
         return None
 
+    def settle(self) -> None:
+        """Called once before an export: what networks read from buffers to choose their way is fixed from here on."""
+
     def heed(self, remedy: str) -> str | None:
         """Does what the watchdog asks for, "augmentation" or "penalties", for good; says in words what that was.
 

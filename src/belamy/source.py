@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
@@ -100,12 +102,7 @@ class Loader:
             except BaseException as error:  # handed to the reader, which raises it
                 item = error
             position += self._batch
-            while not self._closed.is_set():
-                try:
-                    self._ahead.put(item, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
+            self._ahead.put(item)
             if isinstance(item, BaseException):
                 return
 
@@ -120,4 +117,8 @@ class Loader:
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(timeout=5)
+        deadline = time.monotonic() + 5
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            with contextlib.suppress(queue.Empty):
+                self._ahead.get_nowait()  # the thread may be waiting for room
+            self._thread.join(timeout=0.01)

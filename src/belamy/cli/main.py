@@ -281,6 +281,48 @@ def evaluate(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A run, a model folder, or a name on the hub.")],
+    out: Annotated[Path, typer.Option(help="model.onnx, or model.pt2; a recipe of its inputs goes beside it.")],
+    format: Annotated[str, typer.Option(help="onnx or torch-export.")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    truncation: Annotated[float | None, typer.Option(min=0, help="Of all that it will make.")] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="Make A of B, for CycleGAN.")] = False,
+    json: Json = False,
+) -> None:
+    """Put a model into a file that runs without Python, checked against PyTorch."""
+    from belamy import load
+    from belamy.cli import told
+    from belamy.exporting.program import export
+
+    report = export(load(model), out, format, precision, truncation=truncation, backwards=backwards)
+    print(jsons.dumps({"out": str(out), **report}) if json else "\n".join(told.export(out, report)))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def launch(
+    words: Annotated[list[str], typer.Argument(metavar="-- train ...", help="The training, as without launch.")],
+    nproc: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    fewest: Annotated[
+        int | None, typer.Option(min=1, help="Go on with fewer where one dies again, so many at least.")
+    ] = None,
+    nodes: Annotated[str, typer.Option(help="Machines: a number, or fewest:most.")] = "1",
+    rendezvous: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where machines meet.")] = None,
+    id: Annotated[str | None, typer.Option(help="A name that all machines of a training share.")] = None,
+    restarts: Annotated[int, typer.Option(min=0, help="Without a checkpoint in between.")] = 3,
+) -> None:
+    """Train on several processes or machines, and go on from the last checkpoint when one dies."""
+    from belamy.launch import Machines
+    from belamy.launch import launch as play
+
+    code = play(
+        words, Machines(nproc, nodes, rendezvous, id), fewest=fewest, restarts=restarts,
+        say=lambda text: print(text, file=sys.stderr),
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command()
 def recipes(name: Annotated[str | None, typer.Argument()] = None, json: Json = False) -> None:
     """List the recipes that ship, or show one."""
     from belamy.recipe import load, names

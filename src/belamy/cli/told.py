@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -139,3 +140,18 @@ def show_metrics(report: dict[str, Any]) -> None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def export(out: Path, report: dict[str, Any]) -> Iterator[str]:
+    """What an exported file takes and gives, in lines."""
+    for name, told in report["inputs"].items():
+        shape = ", ".join(["N", *map(str, told["shape"])])
+        yield f"in   {name} {told['dtype']} [{shape}]"
+    yield f"out  {report['output']['name']}: {report['output']['about']}"
+    yield f"at most {report['difference']:.1g} from PyTorch"
+    if "cost" in report:
+        psnr, mean, greatest = (report["cost"][name] for name in ("psnr", "mean", "greatest"))
+        yield f"{report['precision']} costs: {psnr} dB, {mean:.2g} off on average, {greatest:.2g} at most"
+    yield f"{report['bytes'] / 1e6:.1f} MB in {out}, what to ask it beside it in {out.with_suffix('.json').name}"
+    if report["format"] == "onnx":
+        yield f"samples without belamy: python {out.with_suffix('.py')} -n 16 --seed 0 --out samples.npz"

@@ -82,6 +82,9 @@ class Progressive(Duel):
 
     truncate = Game.truncate  # only the direction of a latent matters: drawing it in would change nothing
 
+    def settle(self) -> None:
+        self.generator.settled = self.generator.level.item()
+
     def sample(self, given: Batch) -> Batch:
         return {"image": F.interpolate(self.generator(given["latent"]), size=(self.resolution,) * 2)}
 

@@ -60,7 +60,7 @@ class Series(Duel):
     def sample(self, given: Batch) -> Batch:
         """Of "series" and "known" [B, C', T] where something is known, else of the latents alone."""
         form = self.generator.form
-        nothing = given["latent"].new_zeros(len(given["latent"]), form.channels, form.length)
+        nothing = given["latent"].new_zeros(given["latent"].shape[0], form.channels, form.length)
         known, series = given.get("known", nothing), given.get("series", nothing)
         kinds = given["class"] if self.classes else None
         return {"series": self.generator(given["latent"], given["dice"], series, known, kinds)}

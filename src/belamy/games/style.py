@@ -45,7 +45,7 @@ class Style(Duel):
 
     def sample(self, given: Batch) -> Batch:
         source = given["source"]
-        strength = given.get("strength", source.new_ones(len(source)))[:, None, None, None]
+        strength = given.get("strength", source.new_ones(source.shape[0]))[:, None, None, None]
         return {"image": source + strength * self.generator(source).float()}
 
 

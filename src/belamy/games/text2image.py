@@ -110,7 +110,7 @@ class Text2Image(Duel):
         """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another."""
         latent = given["latent"]
         text = given.get("text")
-        text = latent.new_zeros(len(latent), 1, self.generator.reader.width) if text is None else text
+        text = latent.new_zeros(latent.shape[0], 1, self.generator.reader.width) if text is None else text
         code = self._meant(*self.generator.read(text), given["haze"])
         if "guidance" in given:
             against = given["against"] if "against" in given else torch.zeros_like(text)
@@ -124,5 +124,5 @@ class Text2Image(Duel):
             [self.latent, self.code], dim=1
         )
         text = given.get("text")
-        text = latent.new_zeros(len(latent), 1, self.generator.reader.width) if text is None else text
+        text = latent.new_zeros(latent.shape[0], 1, self.generator.reader.width) if text is None else text
         return {"image": self.generator(latent, code, text)}

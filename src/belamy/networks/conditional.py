@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks import dcgan
+from belamy.ops.precision import in_full
 
 CONDITIONINGS = ("concatenation", "projection", "auxiliary")
 
@@ -61,7 +62,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor) -> tuple[Tensor, Tensor | None]:
         seen = self.read(images)
-        with torch.autocast(images.device.type, enabled=False):
+        with in_full(images):
             if self.conditioning == "auxiliary":
                 return self.logit(seen)[:, 0], self.answer(seen)
             wanted = self.embedding(condition.to(seen))

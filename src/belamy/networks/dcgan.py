@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from belamy.networks.batch import BatchNorm
 from belamy.ops.convolution import conv2d
+from belamy.ops.precision import in_full
 
 
 def levels(resolution: int) -> int:
@@ -69,7 +70,7 @@ class Reader(nn.Module):
         maps = images.contiguous(memory_format=torch.channels_last)
         for weight, bias in zip(self.filters, self.biases, strict=True):
             maps = F.leaky_relu(conv2d(maps, weight, bias, stride=2, padding=1), 0.2)
-        with torch.autocast(images.device.type, enabled=False):
+        with in_full(images):
             return F.leaky_relu(self.gather(maps.float().flatten(1)), 0.2)
 
 
@@ -83,7 +84,7 @@ class PlainDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         seen = self.read(images)
-        with torch.autocast(images.device.type, enabled=False):
+        with in_full(images):
             logits: Tensor = self.logit(seen)[:, 0]
         return logits
 

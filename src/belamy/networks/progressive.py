@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from belamy.networks.batch import with_deviation
 from belamy.networks.equalised import Equalised, pixel_norm
+from belamy.ops.precision import in_full
 from belamy.ops.resample import convolved_halve, double, double_convolved, halve
 
 
@@ -64,13 +65,14 @@ class Generator(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int], latent: int) -> None:
         super().__init__()
         self.register_buffer("level", torch.zeros(()))
+        self.settled: float | None = None
         self.begin = Equalised(16 * widths[0], latent)
         self.first = Equalised(widths[0], widths[0], 3, 3)
         self.floors = nn.ModuleList(Rise(*pair) for pair in pairwise(widths))
         self.paints = nn.ModuleList(Equalised(channels, width, gain=1.0) for width in widths)
 
     def forward(self, latent: Tensor) -> Tensor:
-        level = self.level.item()
+        level = self.level.item() if self.settled is None else self.settled
         top = math.ceil(level)
         maps = F.leaky_relu(self.begin(pixel_norm(latent)), 0.2).unflatten(1, (-1, 4, 4))
         maps = pixel_norm(maps).contiguous(memory_format=torch.channels_last)
@@ -106,7 +108,7 @@ class Discriminator(nn.Module):
             if index == top and level < top:
                 maps = torch.lerp(self._read(halve(images), top - 1).to(maps.dtype), maps, level - top + 1)
         maps = F.leaky_relu(self.last(with_deviation(maps)), 0.2)
-        with torch.autocast(images.device.type, enabled=False):
+        with in_full(images):
             features = F.leaky_relu(self.gather(maps.float().flatten(1)), 0.2)
             logits: Tensor = self.judge(features)[:, 0]
             return logits

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
+from belamy.ops.precision import in_full
 from belamy.ops.resample import downsample, upsample, upsampling
 
 FAINT, FAST = 0.2, 10.0
@@ -184,7 +185,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
         maps = self.descent(images)
-        with torch.autocast(images.device.type, enabled=False):
+        with in_full(images):
             answer: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
             if self.embedding is None:
                 return answer[:, 0]

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.table import Residual, drawn
+from belamy.ops.normal import quantile
+from belamy.ops.precision import in_full
 
 BEND = 1e-2
 """Deviation of what is added to the copula, at first, over its own."""
@@ -97,6 +99,8 @@ class Copula(nn.Module):
         """Of normal ``latent`` [B, latent], and ``given`` [B, M] where ``known`` is 1, of classes ``kinds`` [B]."""
         common, alone = latent.tensor_split([self.rank], 1)
         drawn = self.means[kinds] + self.spread(common, F.pad(alone, (0, self.options)), kinds)
+        if torch.compiler.is_exporting():  # of which nothing is known: what runs exports solves no equations
+            return drawn
         return drawn + self._follows((given - drawn) * known, known, kinds)
 
     def spread(self, common: Tensor, alone: Tensor, kinds: Tensor) -> Tensor:
@@ -145,12 +149,12 @@ class Generator(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, latent: Tensor, dice: Tensor, given: Tensor, known: Tensor, kinds: Tensor | None) -> Tensor:
-        among = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if kinds is None else kinds
-        with torch.autocast(latent.device.type, enabled=False), torch.no_grad():
+        among = torch.zeros(latent.shape[0], dtype=torch.int64, device=latent.device) if kinds is None else kinds
+        with in_full(latent), torch.no_grad():
             flags, lowest = self._flags(given, known)
             vectors = self.copula(latent, self._vectors(given * known, among), flags, among)
         hidden = self.body(torch.cat([vectors, flags, *as_flags(kinds, self.classes)], 1))
-        with torch.autocast(latent.device.type, enabled=False):
+        with in_full(latent):
             common, alone = self.head(hidden.float()).tensor_split([self.copula.rank], 1)
             bend = self.copula.spread(common, alone, among)
             series = self.form.series(self._settled(vectors + bend, dice, among, lowest))
@@ -160,7 +164,7 @@ class Generator(nn.Module):
         """What is known of vectors [B, M], and the score [B, 1] that their end is above: it may be known in part."""
         courses, form = self.form.courses, self.form
         course, alive, static = known.split([courses, form.sizes[1], known.shape[1] - courses - form.sizes[1]], 1)
-        found, lowest = [course.flatten(1)], known.new_full((len(known), 1), -HIGHEST)
+        found, lowest = [course.flatten(1)], known.new_full((known.shape[0], 1), -HIGHEST)
         if form.sizes[1]:
             there = alive * given[:, courses : courses + 1]
             found = [(course * there).flatten(1), alive.amin(2)]
@@ -178,11 +182,12 @@ class Generator(nn.Module):
     def _settled(self, vectors: Tensor, dice: Tensor, kinds: Tensor, lowest: Tensor) -> Tensor:
         """Vectors [B, M] with scores within their range, ends that are late enough, and options that are taken."""
         course, end, numbers, options = vectors.split(self.form.sizes, 1)
-        end = torch.special.ndtri(later(torch.special.ndtr(end), torch.special.ndtr(lowest)).clamp(EDGE, 1 - EDGE))
+        end = quantile(later(torch.special.ndtr(end), torch.special.ndtr(lowest)).clamp(EDGE, 1 - EDGE))
         shares = self.shares[kinds]
         power = self.copula.factors.square().sum(2)[kinds, self.copula.own.shape[1] - shares.shape[1] :]
-        parts = (shares.log() - power / shares / 2 + options / shares.sqrt()).split(self.form.choices, 1)
-        taken = [drawn(part, dice[:, index]) for index, part in enumerate(parts if self.form.choices else ())]
+        weights = shares.log() - power / shares / 2 + options / shares.sqrt()
+        parts = weights.split(self.form.choices, 1) if self.form.choices else ()
+        taken = [drawn(part, dice[:, index]) for index, part in enumerate(parts)]
         course, numbers = course.clamp(-HIGHEST, HIGHEST), numbers.clamp(-HIGHEST, HIGHEST)
         there = [taken[owner][:, :1] if owner >= 0 else torch.ones_like(vectors[:, :1]) for owner in self.form.owners]
         numbers = numbers * torch.cat(there, 1) if there else numbers

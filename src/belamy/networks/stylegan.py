@@ -19,6 +19,7 @@ from belamy.networks.batch import with_deviation
 from belamy.networks.equalised import GAIN, Equalised, pixel_norm
 from belamy.ops.convolution import pointwise
 from belamy.ops.modulation import modulated_conv2d, scaled
+from belamy.ops.precision import in_full
 from belamy.ops.processes import mean_over_processes, processes
 from belamy.ops.resample import convolved_halve, downsample
 
@@ -67,7 +68,7 @@ class MappingNetwork(nn.Module):
         values = pixel_norm(latent)
         if self.embedding is not None:
             values = torch.cat([values, pixel_norm(self.embedding(classes))], 1)
-        with torch.autocast(values.device.type, enabled=False):  # bf16 cannot tell near styles apart
+        with in_full(values):  # bf16 cannot tell near styles apart
             for layer in self.layers:
                 values = leaky(layer(values))
         return values

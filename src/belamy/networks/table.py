@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from belamy.ops.normal import quantile
+from belamy.ops.precision import in_full
+
 EDGE = 2e-5
 """Places of numbers stay so far from 0 and 1: scores are within 4.1."""
 
@@ -68,7 +71,7 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor, dice: Tensor, barred: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         hidden = self.body(torch.cat([latent, barred, lower, 1 - upper], 1))
-        with torch.autocast(latent.device.type, enabled=False):
+        with in_full(latent):
             scores, logits = (self.head(hidden.float()) + self.linear(latent)).tensor_split([self.numbers], 1)
             logits = logits.masked_fill(barred > 0, -torch.inf)
             parts = logits.split(self.choices, 1) if self.choices else ()
@@ -88,7 +91,7 @@ def drawn(logits: Tensor, dice: Tensor) -> Tensor:
     shares = logits.softmax(1)
     reached = shares.detach().cumsum(1)
     # Scaled to the last sum, so that rounding never leads beyond the last option that is possible.
-    place = torch.searchsorted(reached, dice[:, None] * reached[:, -1:], right=True).clamp(max=logits.shape[1] - 1)
+    place = (reached <= dice[:, None] * reached[:, -1:]).sum(1, keepdim=True).clamp(max=logits.shape[1] - 1)
     taken = torch.zeros_like(shares).scatter_(1, place, 1.0)
     return taken + shares - shares.detach()
 
@@ -99,7 +102,7 @@ def within(scores: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     As they are, where that is all of it.
     """
     places = torch.special.ndtr(scores)
-    moved = torch.special.ndtri((lower + (upper - lower) * places).clamp(EDGE, 1 - EDGE))
+    moved = quantile((lower + (upper - lower) * places).clamp(EDGE, 1 - EDGE))
     whole = (lower <= 0) & (upper >= 1)
     return torch.where(whole, scores.clamp(-4.1, 4.1), torch.where(whole, 0.0, moved))
 

@@ -64,7 +64,7 @@ class UNet(nn.Module):
         *kept, maps = self.encode(images)
         maps = self.middle(maps)
         for enlarge, mend in zip(self.up, self.mend, strict=True):
-            maps = enlarge(F.interpolate(maps, scale_factor=2.0, mode="nearest"))
+            maps = enlarge(F.interpolate(maps, size=[2 * side for side in maps.shape[2:]], mode="nearest"))
             maps = mend(F.leaky_relu(maps + kept.pop(), LEAK))
         found: Tensor = self.head(maps)
         return found
@@ -92,7 +92,8 @@ class Enlarger(nn.Module):
         first = self.stem(images)
         maps = first + self.join(self.blocks(first))
         details = F.pixel_shuffle(self.paint(F.leaky_relu(maps, LEAK)), self.scale)
-        plain = F.interpolate(images, scale_factor=float(self.scale), mode="bicubic", align_corners=False)
+        size = [self.scale * side for side in images.shape[2:]]
+        plain = F.interpolate(images, size=size, mode="bicubic", align_corners=False)
         return plain + details.float()
 
 

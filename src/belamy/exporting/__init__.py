@@ -1,0 +1,1 @@
+"""Trained models out of Python: as ONNX, and as programs of torch.export."""

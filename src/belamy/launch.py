@@ -1,0 +1,125 @@
+"""A training on several processes that outlives the death of any of them: torchrun, watched and started again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from belamy.errors import UserError
+from belamy.run import Run
+
+ENDED = (2, 75, 130)
+"""Exits that no relaunch mends: a mistake of the user's, preemption, Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """How many processes on each of how many machines, and where these meet.
+
+    ``nodes`` is a number, or "1:4" for as many as there are; ``rendezvous`` is host:port of one of them, the same for
+    all, and ``id`` a name that they share. One machine needs neither.
+    """
+
+    processes: int
+    nodes: str = "1"
+    rendezvous: str | None = None
+    id: str | None = None
+
+    @property
+    def between(self) -> tuple[int, int]:
+        fewest, _, most = self.nodes.partition(":")
+        if not fewest.isdigit() or not (most or fewest).isdigit() or not 1 <= int(fewest) <= int(most or fewest):
+            raise UserError(f"--nodes {self.nodes} should be a number, or fewest:most such as 1:4")
+        return int(fewest), int(most or fewest)
+
+
+def launch(
+    words: Sequence[str], machines: Machines, *, fewest: int | None = None, restarts: int = 3,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Runs ``belamy`` with ``words`` on ``machines`` until it ends; returns its exit code.
+
+    Where a process dies, the others are stopped, and all begin again at the run's last checkpoint: ``restarts`` times
+    without one more checkpoint, at most. From the second such time on there are half as many processes on a machine,
+    ``fewest`` at least, for what died may be a device. Raises UserError for words that cannot be launched.
+    """  # fmt: skip
+    words, run = _resumable(words)
+    if machines.between[1] > 1 and machines.rendezvous is None:
+        raise UserError("several machines want --rendezvous HOST:PORT, the same for all")
+    count, vain, reached = machines.processes, 0, _reached(run)
+    name = machines.id or secrets.token_hex(8)
+    attempt = 0
+    while True:
+        codes = _attempt(words, machines, count, f"{name}-{attempt}")
+        ended = next((code for code in codes if code in ENDED), None)
+        if not codes or ended is not None:
+            return ended or 0
+        now = _reached(run)
+        vain, reached, attempt = 0 if now > reached else vain + 1, now, attempt + 1
+        if vain > restarts:
+            say(f"gave up: {vain} times in a row a process died before the next checkpoint")
+            return 1
+        if vain > 1 and fewest is not None:
+            count = max(fewest, count // 2)
+        say(f"a process ended with {_named(codes[0])}: {count} begin again at {now:,} examples")
+
+
+def _resumable(words: Sequence[str]) -> tuple[list[str], Path]:
+    """The command with what makes it go on where it was, and the run's folder."""
+    if not words or words[0] != "train":
+        raise UserError("launch plays trainings: belamy launch --nproc 2 -- train RECIPE --data DIR --out RUN")
+    found = {name: _value(words, name) for name in ("--out", "--resume")}
+    if found["--resume"] not in (None, "auto"):
+        return list(words), Path(str(found["--resume"]))
+    if found["--out"] is None:
+        raise UserError("launch wants --out RUN, so that a relaunch finds what was kept")
+    return [*words, *([] if found["--resume"] else ["--resume", "auto"])], Path(found["--out"])
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    for place, word in enumerate(words):
+        if word == option and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _reached(run: Path) -> int:
+    """Examples at the last checkpoint; -1 before the first."""
+    saved = Run(run).saved() if run.is_dir() else []
+    return int(saved[-1].name) if saved else -1
+
+
+def _named(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit {code}"
+
+
+def _attempt(words: Sequence[str], machines: Machines, count: int, name: str) -> list[int]:
+    """The exit codes of processes that failed, the first to fail first; none where all went well."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    low, high = machines.between
+    config = LaunchConfig(
+        low, high, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint=machines.rendezvous or "localhost:0",
+        max_restarts=0, logs_specs=DefaultLogsSpecs(), monitor_interval=0.1, shutdown_timeout=300,
+        local_addr="127.0.0.1" if machines.rendezvous is None else None,
+    )  # fmt: skip
+    try:
+        elastic_launch(config, sys.executable)("-m", "belamy.cli.main", *words)
+    except ChildFailedError as error:
+        failures = sorted(error.failures.values(), key=lambda failure: failure.timestamp)
+        return [failure.exitcode for failure in failures]
+    except SignalException as stopped:
+        return [130 if stopped.sigval == signal.SIGINT else 75]
+    return []
