@@ -1,5 +1,5 @@
 # Two commands: `make demo` sets up all and runs the main job, `make test` sets up all and passes the tests.
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test bench bench-quick clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,6 +28,9 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench-quick: $(VENV)/.dev
+	@$(BIN)/python benchmarks/quick.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py

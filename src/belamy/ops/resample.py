@@ -7,6 +7,8 @@ halving are fused with a 3x3 convolution: both together are one of 4x4 and strid
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -65,10 +67,18 @@ def _resized(maps: Tensor, by: float) -> Tensor:
 
 def _matrix(size: int, by: float, like: Tensor) -> Tensor:
     """What an axis of ``size`` pixels is multiplied by, outside of which all is zero."""
-    small = round(size * min(by, 1))
-    each = torch.eye(small, device=like.device, dtype=like.dtype)[:, None]
-    spread = F.conv_transpose1d(each, _taps(like, 2)[None, None], stride=2, padding=1)[:, 0]
-    return spread.t() if by > 1 else spread / 2
+    make = _made if torch.compiler.is_exporting() else _kept
+    return make(size, by, like.dtype, like.device)
+
+
+def _made(size: int, by: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # what is made without gradients in mind cannot be kept for those that come
+        each = torch.eye(round(size * min(by, 1)), device=device, dtype=dtype)[:, None]
+        spread = F.conv_transpose1d(each, _taps(each, 2)[None, None], stride=2, padding=1)[:, 0]
+        return spread.t() if by > 1 else spread / 2
+
+
+_kept = lru_cache(maxsize=256)(_made)
 
 
 def _twice(weight: Tensor) -> Tensor:

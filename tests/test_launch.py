@@ -1,0 +1,100 @@
+"""Trainings that are started again when a process dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from belamy import launch as launching
+from belamy.errors import UserError
+from belamy.launch import Machines, launch
+from belamy.run import Run
+from tiny import DIGITS, same
+
+TRAIN = ["train", "digits", "--out", "RUN"]
+
+DYING = """
+import os, signal
+from pathlib import Path
+from belamy.games.r3gan import R3GAN
+
+class Dying(R3GAN):
+    def advance(self, examples):
+        super().advance(examples)
+        mark = Path(__file__).with_name("died")
+        if examples == 48 and os.environ["RANK"] == "1" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def attempts(monkeypatch: pytest.MonkeyPatch, codes: list[list[int]], reached: list[int]) -> list[int]:
+    """Lets attempts end with ``codes`` at ``reached`` examples; how many processes each had is what comes back."""
+    counts: list[int] = []
+
+    def attempt(words: list[str], machines: Machines, count: int, name: str) -> list[int]:
+        counts.append(count)
+        return codes[len(counts) - 1]
+
+    monkeypatch.setattr(launching, "_attempt", attempt)
+    monkeypatch.setattr(launching, "_reached", lambda run: [-1, *reached][len(counts)])
+    return counts
+
+
+@pytest.mark.parametrize("code", [2, 75, 130])
+def test_what_no_relaunch_mends_is_the_exit(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = attempts(monkeypatch, [[code, 1]], [0])
+    assert launch(TRAIN, Machines(2)) == code and counts == [2]
+
+
+def test_deaths_with_progress_in_between_are_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    counts = attempts(monkeypatch, [*[[-9]] * 9, []], list(range(100, 1100, 100)))
+    assert launch(TRAIN, Machines(4), fewest=1, restarts=2, say=said.append) == 0
+    assert counts == [4] * 10 and said[1] == "a process ended with SIGKILL: 4 begin again at 200 examples"
+
+
+def test_deaths_without_progress_end_it_with_ever_fewer_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    counts = attempts(monkeypatch, [[-9]] * 5, [100] * 5)
+    assert launch(TRAIN, Machines(8), fewest=3, restarts=3, say=said.append) == 1
+    assert counts == [8, 8, 8, 4, 3] and "4 times in a row" in said[-1]
+
+
+def test_mistakes() -> None:
+    for words, machines, said in (
+        (["sample", "RUN"], Machines(2), "launch plays trainings"),
+        (["train", "digits"], Machines(2), "wants --out"),
+        (TRAIN, Machines(2, "2"), "--rendezvous HOST:PORT"),
+        (TRAIN, Machines(2, "4:1"), "fewest:most"),
+        (TRAIN, Machines(2, "all"), "fewest:most"),
+    ):
+        with pytest.raises(UserError, match=said):
+            launch(words, machines)
+
+
+def test_a_run_that_lost_a_process_ends_where_others_end(tmp_path: Path) -> None:
+    ends = []
+    for name in ("whole", "torn"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "dying.py").write_text(DYING)
+        if name == "whole":
+            (folder / "died").touch()
+        settings = {**DIGITS, "game.use": "./dying.py:Dying"}
+        words = [word for key, value in settings.items() if key != "examples" for word in ("--set", f"{key}={value}")]
+        command = [sys.executable, "-m", "belamy.cli.main", "launch", "--nproc", "2", "--", "train", "digits"]
+        command += ["--out", "run", "--examples", "96", "--report-to", "none", *words]
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("a process ended with SIGKILL: 2 begin again" in done.stderr) == (name == "torn")
+        assert (folder / "died").exists()
+        run = Run.open(folder / "run")
+        ends.append(run.read(run.saved()[-1])[0])
+    assert same(*ends)
