@@ -48,6 +48,8 @@ def jobs() -> list[Job]:
     found += [Job("resume", "50 kills", 0, "resume.py --kills 50", 8)]
     for size, minutes in (("32x1", 4), ("64x3", 12)):
         found.append(Job("throughput", size, 0, f"throughput.py --size {size}", minutes))
+    for recipe in ("stylegan", "r3gan"):
+        found.append(Job("exported", f"{recipe}-64x3", 0, f"exported.py --recipe {recipe}", 2))
     for data in ("fashion", "openmoji"):
         for player in ("ours", "dcgan"):
             found.append(Job("images", f"{data}-{player}", 0, f"images.py --data {data} --player {player}", 20))

@@ -53,7 +53,7 @@ they can be compared with each other, but not with published ones.
 def write() -> None:
     """Replaces RESULTS.md."""
     sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *text2image()]
-    sections += [*tabular(), *throughput(), *resume(), *notes()]
+    sections += [*tabular(), *throughput(), *exported(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -334,6 +334,21 @@ def throughput() -> list[str]:
             "engine over loop, target below 3 %"]  # fmt: skip
     about = "Examples a second, in rounds that take turns. What bf16 costs in quality: compare the tables of digits."
     return [f"## Throughput\n\n{about}\n", table(head, rows), commands(found)]
+
+
+def exported() -> list[str]:
+    rows = []
+    for one in records("exported"):
+        for name, pace in one["pictures_per_second"].items():
+            cost = one.get("cost", {}).get(name)
+            kid = f"{cost['kid']:.4f} ± {cost['stderr']:.4f}" if cost else ""
+            ratio = one["times_pytorch"].get(name)
+            rows.append([one["variant"], name, ranged(pace, ".0f"), f"{ratio:.2f}" if ratio else "1", kid])
+    if not rows:
+        return []
+    head = ["network", "run by", "pictures a second", "times PyTorch", "KID of the digits' run"]
+    about = "PyTorch and onnxruntime take turns on the same latents, in batches of 16 and float32 unless told."
+    return [f"## Out of Python\n\n{about}\n", table(head, rows), commands(records("exported"))]
 
 
 def resume() -> list[str]:

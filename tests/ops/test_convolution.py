@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from belamy.ops.convolution import conv2d, conv_transpose2d, input_gradients_only
+from belamy.ops import products
+from belamy.ops.convolution import Conv2d, ConvTranspose2d, conv2d, conv_transpose2d, input_gradients_only
 
 FORMS: list[tuple[int, int, int, dict[str, int]]] = [
     # height, channels in, channels out, options with the kernel
@@ -36,9 +37,13 @@ def made(form: tuple[int, int, int, dict[str, int]], transposed: bool) -> tuple[
     return *pair, tensors, options
 
 
+@pytest.mark.parametrize("by", ["kernels", "products"])
 @pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
 @pytest.mark.parametrize("form", FORMS, ids=str)
-def test_values_and_two_derivatives_are_torchs(form: Any, transposed: bool) -> None:
+def test_values_and_two_derivatives_are_torchs(
+    form: Any, transposed: bool, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "pay", lambda *given: by == "products")
     ours, theirs, tensors, options = made(form, transposed)
 
     def numbers(convolve: Any) -> list[Tensor]:
@@ -110,3 +115,25 @@ def test_results_are_laid_out_for_speed() -> None:
     maps = torch.randn(2, 1, 6, 6).to(memory_format=torch.channels_last)
     for result in (conv2d(maps, torch.randn(4, 1, 1, 1)), conv2d(torch.randn(2, 4, 6, 6), torch.randn(1, 4, 3, 3))):
         assert result.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_products_pay_on_small_maps_of_many_channels_in_bf16_alone() -> None:
+    deep, shallow = (torch.empty(8, channels, 4, 4, dtype=torch.bfloat16) for channels in (256, 16))
+    assert products.pay(deep, 16, 16)
+    assert not any(products.pay(*given) for given in ((deep, 64, 16), (shallow, 16, 16), (deep.float(), 16, 16)))
+
+
+def test_layers_are_torchs_whether_products_pay_or_not() -> None:
+    torch.manual_seed(0)
+    for ours, theirs, side in ((Conv2d, torch.nn.Conv2d, 8), (ConvTranspose2d, torch.nn.ConvTranspose2d, 4)):
+        mine, other = ours(256, 256, 4, 2, 1), theirs(256, 256, 4, 2, 1)
+        other.load_state_dict(mine.state_dict())
+        maps = torch.randn(2, 256, side, side)
+        ends = []
+        for layer in (mine, other):
+            with torch.autocast("cpu", torch.bfloat16):
+                found = layer(maps)
+            (found.float().square().sum() / 2).backward()
+            ends.append([found.float(), layer.weight.grad, layer.bias.grad])
+        for own, plain in zip(*ends, strict=True):
+            assert (own - plain).norm() < 0.02 * plain.norm()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.networks.batch import BatchNorm
-from belamy.ops.convolution import conv2d
+from belamy.ops.convolution import Conv2d, ConvTranspose2d, conv2d
 from belamy.ops.precision import in_full
 
 
@@ -29,9 +29,9 @@ class Generator(nn.Sequential):
         count = levels(resolution)
         widths = [width * 2**level for level in range(count - 1, -1, -1)]
         layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
-        layers += [nn.ConvTranspose2d(latent, widths[0], resolution >> count, bias=False)]
+        layers += [ConvTranspose2d(latent, widths[0], resolution >> count, bias=False)]
         for before, after in zip(widths, [*widths[1:], channels], strict=True):
-            layers += [BatchNorm(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+            layers += [BatchNorm(before), nn.ReLU(), ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
         super().__init__(*layers, nn.Tanh())
         self.apply(_first_weights)
 
@@ -41,11 +41,11 @@ class Discriminator(nn.Sequential):
 
     def __init__(self, channels: int, resolution: int, width: int) -> None:
         count = levels(resolution)
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
         for level in range(1, count):
             before, after = width * 2 ** (level - 1), width * 2**level
-            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), BatchNorm(after), nn.LeakyReLU(0.2)]
-        last = nn.Conv2d(width * 2 ** (count - 1), 1, resolution >> count, bias=False)
+            layers += [Conv2d(before, after, 4, 2, 1, bias=False), BatchNorm(after), nn.LeakyReLU(0.2)]
+        last = Conv2d(width * 2 ** (count - 1), 1, resolution >> count, bias=False)
         super().__init__(*layers, last, nn.Flatten(0))
         self.apply(_first_weights)
 

@@ -13,7 +13,12 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from belamy.ops import products
+
+FORWARD, WEIGHT = 16, 64
+"""Pixels of the smaller maps up to which products of matrices pay, and for the gradients of weights."""
 
 
 class _Form(NamedTuple):
@@ -53,7 +58,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(maps, weight)
         ctx.form = form
         ctx.set_materialize_grads(False)
-        result = torch.convolution(maps, weight, bias, *form.arguments(maps.shape[2], weight.shape[2], size))
+        result = _convolved(maps, weight, bias, form, size)
         return result.contiguous(memory_format=torch.channels_last)  # one-channel maps would lose it here
 
     @staticmethod
@@ -76,8 +81,11 @@ class _WeightGradient(torch.autograd.Function):
     def forward(ctx: Any, slope: Tensor, maps: Tensor, shape: torch.Size, form: _Form) -> Tensor:
         ctx.save_for_backward(slope, maps)
         ctx.form = form
-        arguments = form.arguments(maps.shape[2], shape[2], slope.shape[2])
         weight = maps.new_empty(shape)
+        small, large = (maps, slope) if form.transposed else (slope, maps)
+        if form.groups == 1 and products.pay(weight, small[0, 0].numel(), WEIGHT):
+            return products.weight_gradient(small, large, shape, form.stride, form.padding)
+        arguments = form.arguments(maps.shape[2], shape[2], slope.shape[2])
         found: Tensor = torch.ops.aten.convolution_backward(
             slope, maps, weight, None, *arguments, [False, True, False]
         )[1]
@@ -92,6 +100,18 @@ class _WeightGradient(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_maps = _Convolution.apply(slope, weight, None, ctx.form.reversed(), maps.shape[2])
         return of_slope, of_maps, None, None
+
+
+def _convolved(maps: Tensor, weight: Tensor, bias: Tensor | None, form: _Form, size: int | None) -> Tensor:
+    """By the faster kernel; ``size`` is the height of a transposed result."""
+    arguments = form.arguments(maps.shape[2], weight.shape[2], size)
+    square = maps.shape[2] == maps.shape[3]
+    pixels = maps[0, 0].numel() // (1 if form.transposed else form.stride**2)
+    if square and form.groups == 1 and products.pay(weight, pixels, FORWARD):
+        if form.transposed:
+            return products.spread(maps, weight, bias, form.stride, form.padding, arguments[4][0])
+        return products.convolved(maps, weight, bias, form.stride, form.padding)
+    return torch.convolution(maps, weight, bias, *arguments)
 
 
 def _cast(*tensors: Tensor | None) -> list[Tensor | None]:
@@ -123,3 +143,21 @@ def conv_transpose2d(
 def pointwise(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Channels mixed by ``weight`` [D, C], pixel by pixel: [B, C, H, W] -> [B, D, H, W]."""
     return F.linear(maps.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)
+
+
+class Conv2d(nn.Conv2d):
+    """torch's layer for square maps and filters, by ``conv2d``."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return conv2d(
+            maps, self.weight, self.bias, stride=self.stride[0], padding=int(self.padding[0]), groups=self.groups
+        )
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """torch's layer for square maps and filters, by ``conv_transpose2d``, with no output padding."""
+
+    def forward(self, maps: Tensor, output_size: Any = None) -> Tensor:
+        return conv_transpose2d(
+            maps, self.weight, self.bias, stride=self.stride[0], padding=int(self.padding[0]), groups=self.groups
+        )
