@@ -46,6 +46,7 @@ def jobs() -> list[Job]:
     found = [Job("digits", auto, seed, f"digits.py --seed {seed}", 3) for seed in range(3)]
     found += [Job("digits", "fp32", seed, f"throughput.py --quality --seed {seed}", 6) for seed in range(2)]
     found += [Job("resume", "50 kills", 0, "resume.py --kills 50", 8)]
+    found.append(Job("relaunch", "20 kills", 0, "relaunch.py --kills 20 --examples 16000", 6))
     for size, minutes in (("32x1", 4), ("64x3", 12)):
         found.append(Job("throughput", size, 0, f"throughput.py --size {size}", minutes))
     for recipe in ("stylegan", "r3gan"):

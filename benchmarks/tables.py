@@ -362,7 +362,11 @@ def resume() -> list[str]:
     if not rows:
         return []
     head = ["kills", "time in saving", "unreadable", "mixed", "lost", "end equal bit for bit", "target: none lost"]
-    return ["## Resume after `kill -9`\n", table(head, rows), commands(found)]
+    launched = records("relaunch")
+    for one in launched:
+        end = "yes" if one["equal"] else "no"
+        rows.append([f"{one['kills']}, of two launched processes", "", "", "", "", end, verdict(one["equal"])])
+    return ["## Resume after `kill -9`\n", table(head, rows), commands([*found, *launched])]
 
 
 def notes() -> list[str]:

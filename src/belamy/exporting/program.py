@@ -31,6 +31,8 @@ FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
 TOLERANCE = 1e-4
 """How far an answer in full precision may be from PyTorch's, on pictures in [-1, 1] and on scores."""
 CHECKED = 16
+EDGE = 1e-3
+"""How near uniform numbers are led to 0 and 1: nearer, rounding decides which of two options is taken."""
 
 Values = dict[str, Tensor]
 
@@ -202,6 +204,7 @@ def onnx_session(path: Path) -> Any:
         raise UserError("ONNX is run by onnxruntime: pip install 'belamy[export]'") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would take the cores from PyTorch
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -225,7 +228,7 @@ def _trials(asked: dict[str, Input], stride: int) -> Iterator[Values]:
     for factor in (0.0, 4.0):
         yield {
             name: value if value.dtype == torch.int64 or "draw" not in asked[name].told else
-            (factor * value if asked[name].told["distribution"] == "normal" else value.round().clamp(0, 1 - 2**-24))
+            (factor * value if asked[name].told["distribution"] == "normal" else value.round().clamp(EDGE, 1 - EDGE))
             for name, value in whole.items()
         }  # fmt: skip
     if names := asked["class"].told["names"] if "class" in asked else None:

@@ -106,7 +106,7 @@ _MEANINGS = {
         percent=True,
     ),
     "rare": Meaning("Rare values", "How much of the rare categories' share is there, in the mean.", "higher", 1, True),
-    "violations": Meaning("Violations", "The share of rows that break a constraint.", "lower", 0, percent=True),
+    "violations": Meaning("Violations", "How many rows break a constraint.", "lower", 0),
     "lpips": Meaning("LPIPS", "Perceptual distance to the reference.", "lower", 0),
     "psnr": Meaning("PSNR", "Agreement with the true answer in decibels.", "higher"),
     "psnr_y": Meaning("PSNR-Y", "Agreement of the luma with the true answer's, in decibels.", "higher"),
