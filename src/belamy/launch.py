@@ -67,7 +67,7 @@ def launch(
             return 1
         if vain > 1 and fewest is not None:
             count = max(fewest, count // 2)
-        say(f"a process ended with {_named(codes[0])}: {count} begin again at {now:,} examples")
+        say(f"a process ended with {_named(codes[0])}: {count} begin again at {max(0, now):,} examples")
 
 
 def _resumable(words: Sequence[str]) -> tuple[list[str], Path]:
