@@ -23,11 +23,12 @@ $(VENV)/.dev: $(VENV)/.core
 demo: setup
 	$(BIN)/belamy train digits --out runs/demo --resume auto
 
+# Three processes on two cores: some tests wait for others that they have started, or killed.
 test: $(VENV)/.dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 bench-quick: $(VENV)/.dev
 	@$(BIN)/python benchmarks/quick.py

@@ -97,7 +97,7 @@ def test_a_program_of_torch(pictures: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("precision", "least"), [("fp16", 50.0), ("int8", 15.0)])
 def test_fewer_bits_say_what_they_cost(precision: str, least: float, pictures: Path, tmp_path: Path) -> None:
-    report = export(trained("fastgan", pictures), tmp_path / "less.onnx", precision=precision)
+    report = export(trained("dcgan", pictures), tmp_path / "less.onnx", precision=precision)
     assert report["precision"] == precision
     assert least < report["cost"]["psnr"] < 120 and 0 < report["cost"]["mean"] <= report["cost"]["greatest"]
     assert b"FLOAT16" in onnx_types(tmp_path / "less.onnx") or precision == "int8"
@@ -110,12 +110,12 @@ def onnx_types(path: Path) -> bytes:
 
 
 def test_truncation_is_part_of_the_file(pictures: Path, tmp_path: Path) -> None:
-    model = trained("dcgan", pictures)
+    model = trained("ring8", pictures)
     report = export(model, tmp_path / "model.onnx", truncation=0.5)
     assert report["output"]["truncation"] == 0.5
     given = {name: one.example for name, one in inputs(model, 4).items()}
     with torch.inference_mode():
-        wanted = model.game.sample(model.game.truncate(given, 0.5))["image"]
+        wanted = model.game.sample(model.game.truncate(given, 0.5))["points"]
     assert np.abs(asked(tmp_path / "model.onnx", given) - wanted.numpy()).max() <= TOLERANCE
 
 
