@@ -98,3 +98,18 @@ def test_a_run_that_lost_a_process_ends_where_others_end(tmp_path: Path, monkeyp
     assert state["clock"]["examples"] == 96
     for name, value in whole.read(whole.saved()[-1])[0].items():
         assert torch.allclose(tensors[name], value, rtol=1e-2, atol=1e-3), name
+
+
+def test_processes_do_not_outlive_who_started_them(tmp_path: Path) -> None:
+    follow = "from belamy.training import _follow_parent; _follow_parent()"
+    child = f"import time; {follow}; print('up', flush=True); time.sleep(60); print('late')"
+    start = f"one = subprocess.Popen([sys.executable, '-c', {child!r}])"
+    parent = f"import subprocess, sys; {start}; one.wait()"
+    begun = subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "TORCHELASTIC_RUN_ID": "any"},
+    )  # fmt: skip
+    assert begun.stdout is not None
+    assert begun.stdout.readline() == "up\n"
+    begun.kill()
+    assert begun.stdout.read() == ""  # the pipe closes when the child is gone

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +21,9 @@ from belamy.run import Run
 from belamy.sitting import Sitting
 from belamy.source import Source
 from belamy.trackers import known
+
+PARENT_DEATH = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 def train(
@@ -84,12 +90,19 @@ def _unused(parent: Path, name: str) -> Path:
     return parent / f"{name}-{number}"
 
 
+def _follow_parent() -> None:
+    """On Linux, one of several processes is told to stop when the one that started it is gone, however it ended."""
+    if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in os.environ:
+        ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
+
+
 @contextmanager
 def processes() -> Iterator[None]:
     """Joins the other processes when torchrun has started several; leaves them at the end."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield
         return
+    _follow_parent()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

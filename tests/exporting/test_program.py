@@ -85,6 +85,14 @@ def test_the_script_beside_it_samples_as_belamy_does(pictures: Path, tmp_path: P
     assert off.max() <= 1 and (off > 0).mean() < 1e-2
     subprocess.run([*command, "--class", "dog"], cwd=tmp_path, check=True, capture_output=True)
     assert set(np.load(tmp_path / "x.npz")["labels"]) == {1}
+    np.save(tmp_path / "short.npy", np.zeros((2, 3), np.float32))
+    for words, said in (
+        (["--class", "bird"], "there is no class bird: there are cat, dog"), (["--class", "2"], "there is no class 2"),
+        (["--input", "source=x.npy"], "the model takes no source"), (["--input", "latent=none.npy"], "No such file"),
+        (["--input", "latent=short.npy"], "Got invalid dimensions"),
+    ):  # fmt: skip
+        failed = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert failed.returncode == 2 and said in failed.stderr and "Traceback" not in failed.stderr
 
 
 def test_a_program_of_torch(pictures: Path, tmp_path: Path) -> None:

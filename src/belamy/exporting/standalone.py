@@ -75,6 +75,24 @@ def inputs(about: dict[str, Any], n: int, seed: int, start: int = 0) -> dict[str
     return found
 
 
+def asked(about: dict[str, Any], options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """What the command line asks for. Raises ValueError for what the model does not take."""
+    files = dict(one.partition("=")[::2] for one in options.input)
+    if strange := sorted(set(files) - set(about["inputs"])):
+        raise ValueError(f"the model takes no {strange[0]}: it takes {', '.join(about['inputs'])}")
+    own = {name: np.load(file, allow_pickle=False) for name, file in files.items()}
+    given = inputs(about, len(next(iter(own.values()))) if own else options.n, options.seed) | own
+    if options.kind is not None:
+        names = about["inputs"].get("class", {}).get("names", [])
+        numbers = {str(number): number for number in range(len(names))} | {name: at for at, name in enumerate(names)}
+        if options.kind not in numbers:
+            raise ValueError(f"there is no class {options.kind}: there are {', '.join(names) or 'none'}")
+        given["class"][:] = numbers[options.kind]
+    if missing := [name for name in about["inputs"] if name not in given]:
+        raise ValueError(f"the model asks for {', '.join(missing)}: give --input {missing[0]}=FILE.npy")
+    return given
+
+
 def make(session: Any, given: dict[str, np.ndarray]) -> np.ndarray:
     """The model's output for ``given``, some rows at a time."""
     count = len(next(iter(given.values())))
@@ -99,18 +117,17 @@ def main() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
-    about = json.loads(options.model.with_suffix(".json").read_text(encoding="utf-8"))
-    own = {name: np.load(file) for name, _, file in (one.partition("=") for one in options.input)}
-    given = inputs(about, len(next(iter(own.values()))) if own else options.n, options.seed) | own
-    if options.kind is not None:
-        names = about["inputs"]["class"]["names"]
-        given["class"][:] = names.index(options.kind) if options.kind in names else int(options.kind)
-    missing = [name for name in about["inputs"] if name not in given]
-    if missing:
-        parser.error(f"the model asks for {', '.join(missing)}: give --input {missing[0]}=FILE.npy")
-    made = make(onnxruntime.InferenceSession(str(options.model)), given)
-    saved = {"images": pictures(made)} if about["output"]["name"] == "image" else {about["output"]["name"]: made}
-    np.savez_compressed(options.out, **saved, **({"labels": given["class"]} if "class" in given else {}))
+    try:
+        about = json.loads(options.model.with_suffix(".json").read_text(encoding="utf-8"))
+        given = asked(about, options)
+        made = make(onnxruntime.InferenceSession(str(options.model)), given)
+    except (OSError, ValueError, onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument) as error:
+        parser.error(str(error))
+    name = about["output"]["name"]
+    saved: dict[str, Any] = {"images": pictures(made)} if name == "image" else {name: made}
+    if "class" in given:
+        saved["labels"] = given["class"]
+    np.savez_compressed(options.out, **saved)
     print(f"{len(made)} samples in {options.out}")
 
 
