@@ -298,3 +298,49 @@ def test_a_game_without_a_discriminator_for_packs_says_so() -> None:
 def test_wrong_values_are_told(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         GAN(dimensions=2, **options)
+
+
+# --- R1 and R2 without a double backward
+
+@pytest.mark.parametrize("options", [
+    {}, {"augment": 0.8, "augment_over": 0, "correct": None}, {"augment": 0.8, "augment_over": 0, "pack": 2},
+    {"loss": "relativistic-average", "penalties": {"r2": 0}}, {"loss": "hinge", "penalties": {"r1": 0}},
+    {"classes": 3, "augment": 0.3, "augment_over": 0},
+], ids=str)  # fmt: skip
+def test_penalties_at_once_are_those_of_a_double_backward(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = painter(**{"gamma": 2.0, **options})
+    game.advance(0)
+    game.generator.requires_grad_(False)
+    batch = {"image": pictures(), "class": torch.tensor([0, 1, 2, 0, 1, 2])}
+    weights = list(game.discriminator.parameters())
+    assert game._piecewise()
+    ours = game.discriminator_loss(batch, chance(6))
+    gradients = torch.autograd.grad(ours.total, weights)
+    monkeypatch.setattr(R3GAN, "piecewise", False)
+    plain = game.discriminator_loss(batch, chance(6))
+    assert ours.terms.keys() == plain.terms.keys()
+    assert ours.seen.keys() == plain.seen.keys()
+    for name, value in {**plain.terms, **plain.seen}.items():
+        assert torch.allclose({**ours.terms, **ours.seen}[name], value, rtol=1e-5), name
+    for ours_, theirs in zip(gradients, torch.autograd.grad(plain.total, weights), strict=True):
+        assert torch.allclose(ours_, theirs, rtol=1e-4, atol=1e-5 * theirs.abs().max().item())
+
+
+def test_what_is_derived_from_a_piecewise_game_is_not_taken_for_one() -> None:
+    class Derived(R3GAN):
+        pass
+
+    class Twisted(type(painter().discriminator)):  # type: ignore[misc]
+        pass
+
+    torch.manual_seed(0)
+    assert not Derived(8, 1, latent=4, widths=[6, 6])._piecewise()
+    game = painter(gamma=1.0)
+    assert game._piecewise()
+    game.discriminator.__class__ = Twisted
+    assert not game._piecewise()
+    assert not painter(gamma=1.0, penalties={"wgan-gp": 1.0})._piecewise()
+    assert not painter(gamma=1.0, normalise="spectral")._piecewise()
+    assert not painter()._piecewise()

@@ -21,6 +21,7 @@ from belamy.ops.adversarial import LOSSES
 from belamy.ops.normalisation import gradient_normalised
 from belamy.ops.packing import packed, unpacked
 from belamy.ops.penalties import PENALTIES, Trial
+from belamy.ops.piecewise import Steep, known, slopes_along
 from belamy.ops.schedule import cosine
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
@@ -44,6 +45,7 @@ class Duel(Game):
 
     classes = 0
     packs = False
+    piecewise = False
     anchors: Tensor | None
 
     def __init__(
@@ -135,6 +137,8 @@ class Duel(Game):
         real = packed(batch[self.sample_key].detach(), self.pack).requires_grad_()
         fake = packed(self.imagine(batch, rng).detach(), self.pack).requires_grad_()
         rng = rng.every(self.pack)
+        if self._piecewise():
+            return self._penalised_at_once(real, fake, batch, rng)
         same = copy.copy(rng)
         logits, others = self.verdict([real, fake], batch, rng)
         real_logits, fake_logits = logits.chunk(2)
@@ -142,15 +146,42 @@ class Duel(Game):
         costs = {name: self.penalties[name] * cost(trial) for name, cost in PENALTIES.items() if name in self.penalties}
         return Score(
             {"adversarial": self.loss.discriminator(real_logits, fake_logits), **costs, **others},
-            {"real": real_logits.mean(), "fake": fake_logits.mean(), **self._balance(real_logits, fake_logits)},
+            self._seen(real_logits, fake_logits),
         )
 
-    def _balance(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """What adaptive augmentation and penalties go by, and where they stand.
+    def _piecewise(self) -> bool:
+        """Whether gradients of R1 and R2 can come by ``belamy.ops.piecewise``: a class that is derived says so anew."""
+        linear = all(vars(type(one)).get("piecewise") for one in (self, self.get_submodule("discriminator")))
+        return linear and self.normalise is None and bool(self.penalties) and {*self.penalties} <= {"r1", "r2"}
+
+    def _penalised_at_once(self, real: Tensor, fake: Tensor, batch: Batch, rng: Chance) -> Score:
+        """What the discriminator's loss is with R1 and R2, without a double backward."""
+        samples = torch.cat([real, fake]).detach().requires_grad_()
+        altered = torch.cat([self._augmented(side, rng) for side in samples.chunk(2)])
+        steep = Steep(lambda samples: self.judge(samples.chunk(2), batch, rng), altered)
+        slopes, along = slopes_along(altered, samples, steep.slopes)
+        logits = steep.logits.requires_grad_()
+        adversarial = self.loss.discriminator(*logits.chunk(2))
+        (share,) = torch.autograd.grad(adversarial, logits)
+
+        squares = slopes.float().square().flatten(1).sum(1).view(2, -1).mean(1) / 2
+        weights = {name: self.penalties.get(name, 0.0) for name in ("r1", "r2")}
+        each = torch.tensor(list(weights.values())).to(along).repeat_interleave(len(real)) / len(real)
+        parameters = [value for value in self.get_submodule("discriminator").parameters() if value.requires_grad]
+        gradients = steep.gradients(share, along * each.view(-1, *[1] * (along.dim() - 1)), parameters)
+        costs = {name: weight * square for (name, weight), square in zip(weights.items(), squares, strict=True)}
+        return Score(
+            {"adversarial": known(adversarial.detach(), parameters, gradients)}
+            | {name: cost for name, cost in costs.items() if name in self.penalties},
+            self._seen(*logits.detach().chunk(2)),
+        )
+
+    def _seen(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Mean logits; and what adaptive augmentation and penalties go by, and where they stand.
 
         It is the mean sign of real logits, seen from the ``boundary``, and the mean gap between real and fake ones.
         """
-        seen: dict[str, Tensor] = {}
+        seen = {"real": real.mean(), "fake": fake.mean()}
         if self.augmentation.adaptive:
             ahead = real - (fake if self.loss.boundary is None else self.loss.boundary)
             seen |= {"sign": ahead.sign().mean(), "augment": real.new_tensor(self.augmentation.p)}

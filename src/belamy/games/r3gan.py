@@ -30,6 +30,7 @@ class R3GAN(Duel):
     """
 
     packs = True
+    piecewise = True
 
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,

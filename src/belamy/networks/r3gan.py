@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
+from belamy.ops.piecewise import kinked, weighed
 from belamy.ops.precision import in_full
 from belamy.ops.resample import downsample, upsample, upsampling
 
@@ -47,9 +48,9 @@ class Block(nn.Module):
         self.leave = nn.Parameter(torch.zeros(width, inner))
 
     def forward(self, maps: Tensor) -> Tensor:
-        inner = F.leaky_relu(pointwise(maps, self.enter, self.enter_bias), 0.2)
-        inner = F.leaky_relu(conv2d(inner, self.mix, self.mix_bias, padding=1, groups=self.groups), 0.2)
-        return maps + pointwise(inner, self.leave)
+        inner = kinked(weighed(pointwise, maps, self.enter, bias=self.enter_bias))
+        inner = kinked(weighed(conv2d, inner, self.mix, bias=self.mix_bias, padding=1, groups=self.groups))
+        return maps + weighed(pointwise, inner, self.leave)
 
 
 def base_size(resolution: int) -> int:
@@ -160,16 +161,19 @@ class Descent(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
-        maps = conv2d(images, self.read, stride=self.stride, padding=(self.read.shape[2] - self.stride) // 2)
+        padding = (self.read.shape[2] - self.stride) // 2
+        maps = weighed(conv2d, images, self.read, stride=self.stride, padding=padding)
         for stage, transition in zip(self.stages, [*self.transitions, None], strict=True):
             maps = stage(maps)
             if transition is not None:
-                maps = downsample(maps, transition)
+                maps = weighed(downsample, maps, transition)
         return maps
 
 
 class Discriminator(nn.Module):
     """Images [B, ``channels``, R, R] (and classes [B]) to logits [B]; ``stride`` as the generator's, mirrored."""
+
+    piecewise = True
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], classes: int = 0,
                  blocks: int = 2, expansion: float = 2.0, group: int = 16, stride: int = 1,
@@ -184,10 +188,13 @@ class Discriminator(nn.Module):
             nn.init.normal_(self.embedding.weight, 0, 1 / math.sqrt(embedding))
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
-        maps = self.descent(images)
-        with in_full(images):
-            answer: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
+        return weighed(self.answer, self.descent(images), classes)
+
+    def answer(self, maps: Tensor, classes: Tensor | None) -> Tensor:
+        """Logits [B] from the smallest maps."""
+        with in_full(maps):
+            gathered: Tensor = F.linear((maps.float() * self.gather).sum((2, 3)), self.judge)
             if self.embedding is None:
-                return answer[:, 0]
-            matched: Tensor = answer * self.embedding(classes)
-            return matched.sum(1)
+                return gathered[:, 0]
+            matched: Tensor = torch.linalg.vecdot(gathered, self.embedding(classes))
+            return matched
