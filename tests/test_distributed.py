@@ -18,6 +18,7 @@ from belamy import recipe as recipes
 from belamy.chance import Chance
 from belamy.engine import Engine
 from belamy.errors import UserError
+from belamy.ops.processes import joined
 from belamy.recipe import Recipe
 from belamy.run import Run
 from belamy.source import Source
@@ -106,7 +107,7 @@ def work(rank: int, port: int, all_recipes: list[Recipe], folder: Path) -> None:
     found: dict[str, dict[str, Tensor]] = {}
     words: dict[str, str] = {}
     try:
-        with training.processes():
+        with joined():
             for recipe in all_recipes:
                 for dtype in TOLERANCE:
                     found[f"{recipe.name} gradients {dtype}"] = gradients(recipe, dtype)

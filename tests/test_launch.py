@@ -67,9 +67,16 @@ def test_deaths_without_progress_end_it_with_ever_fewer_processes(monkeypatch: p
     assert counts == [8, 8, 8, 4, 3] and "4 times in a row" in said[-1]
 
 
+def test_what_keeps_no_checkpoints_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    counts = attempts(monkeypatch, [[-9], [-9], []], [-1] * 3)
+    assert launch(["sample", "RUN", "-n", "9"], Machines(2), say=said.append) == 0
+    assert counts == [2] * 3 and said == ["a process ended with SIGKILL: 2 begin again"] * 2
+
+
 def test_mistakes() -> None:
     for words, machines, said in (
-        (["sample", "RUN"], Machines(2), "launch plays trainings"),
+        (["export", "RUN"], Machines(2), "launch is for train, sample and evaluate"),
         (["train", "digits"], Machines(2), "wants --out"),
         (TRAIN, Machines(2, "2"), "--rendezvous HOST:PORT"),
         (TRAIN, Machines(2, "4:1"), "fewest:most"),
@@ -101,7 +108,7 @@ def test_a_run_that_lost_a_process_ends_where_others_end(tmp_path: Path, monkeyp
 
 
 def test_processes_do_not_outlive_who_started_them(tmp_path: Path) -> None:
-    follow = "from belamy.training import _follow_parent; _follow_parent()"
+    follow = "from belamy.ops.processes import _follow_parent; _follow_parent()"
     child = f"import time; {follow}; print('up', flush=True); time.sleep(60); print('late')"
     start = f"one = subprocess.Popen([sys.executable, '-c', {child!r}])"
     parent = f"import subprocess, sys; {start}; one.wait()"

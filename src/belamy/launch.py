@@ -1,4 +1,4 @@
-"""A training on several processes that outlives the death of any of them: torchrun, watched and started again."""
+"""Work on several processes that outlives the death of any of them: torchrun, watched and started again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def launch(
     without one more checkpoint, at most. From the second such time on there are half as many processes on a machine,
     ``fewest`` at least, for what died may be a device. Raises UserError for words that cannot be launched.
     """  # fmt: skip
-    words, run = _resumable(words)
+    words, run = _repeatable(words)
     if machines.between[1] > 1 and machines.rendezvous is None:
         raise UserError("several machines want --rendezvous HOST:PORT, the same for all")
     count, vain, reached = machines.processes, 0, _reached(run)
@@ -63,17 +63,22 @@ def launch(
         now = _reached(run)
         vain, reached, attempt = 0 if now > reached else vain + 1, now, attempt + 1
         if vain > restarts:
-            say(f"gave up: {vain} times in a row a process died before the next checkpoint")
+            goal = "end" if run is None else "next checkpoint"
+            say(f"gave up: {vain} times in a row a process died before the {goal}")
             return 1
         if vain > 1 and fewest is not None:
             count = max(fewest, count // 2)
-        say(f"a process ended with {_named(codes[0])}: {count} begin again at {max(0, now):,} examples")
+        place = "" if run is None else f" at {max(0, now):,} examples"
+        say(f"a process ended with {_named(codes[0])}: {count} begin again{place}")
 
 
-def _resumable(words: Sequence[str]) -> tuple[list[str], Path]:
-    """The command with what makes it go on where it was, and the run's folder."""
+def _repeatable(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """The command with what makes it go on where it was, and the folder of the run that it trains."""
+    if words and words[0] in ("sample", "evaluate"):
+        return list(words), None
     if not words or words[0] != "train":
-        raise UserError("launch plays trainings: belamy launch --nproc 2 -- train RECIPE --data DIR --out RUN")
+        raise UserError("launch is for train, sample and evaluate: "
+                        "belamy launch --nproc 2 -- train RECIPE --data DIR --out RUN")
     found = {name: _value(words, name) for name in ("--out", "--resume")}
     if found["--resume"] not in (None, "auto"):
         return list(words), Path(str(found["--resume"]))
@@ -91,9 +96,9 @@ def _value(words: Sequence[str], option: str) -> str | None:
     return None
 
 
-def _reached(run: Path) -> int:
+def _reached(run: Path | None) -> int:
     """Examples at the last checkpoint; -1 before the first."""
-    saved = Run(run).saved() if run.is_dir() else []
+    saved = Run(run).saved() if run is not None and run.is_dir() else []
     return int(saved[-1].name) if saved else -1
 
 

@@ -16,6 +16,7 @@ from belamy.codec import SeriesCodec, TableCodec, codec
 from belamy.data.decode import full_mode
 from belamy.errors import UserError
 from belamy.game import Batch, Game
+from belamy.ops.processes import dealt
 from belamy.pretrained import Pretrained
 from belamy.samples import Samples
 from belamy.series.decoding import given
@@ -57,7 +58,8 @@ class Model:
         if n < 1:
             raise UserError(f"{n} samples were asked for; ask for one at least")
         kinds, traits = _asked(n, classes, attributes)
-        for first in range(start, start + n, self.codec.chunk):
+
+        def made(first: int) -> Batch:
             rows = range(first, min(first + self.codec.chunk, start + n))
             padded = [*rows, *[rows[-1]] * (self.codec.chunk - len(rows))]
             if seeds is None:
@@ -70,7 +72,9 @@ class Model:
             wanted, having = (each and [each[row - start] for row in padded] for each in (kinds, traits))
             conditions = self.codec.conditions(chance, wanted, having, asked)
             batch = self.make(self._given(latent, conditions, truncation, prompt))
-            yield {name: value[: len(rows)] for name, value in batch.items()}
+            return {name: value[: len(rows)] for name, value in batch.items()}
+
+        yield from dealt(made, range(start, start + n, self.codec.chunk))
 
     def given(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
@@ -126,10 +130,13 @@ class Model:
         """
         if not isinstance(self.codec, TableCodec):
             raise UserError(f"this model makes {self.codec.plural}, not rows of a table")
-        asked = self.codec.asked(where)
-        for batch in self.batches(n, seed, start=start, asked=asked):
-            yield self.codec.decode(batch["row"], start, asked)
-            start += len(batch["row"])
+        rows, asked = self.codec, self.codec.asked(where)
+
+        def made(first: int) -> Any:
+            (batch,) = self.batches(min(rows.chunk, start + n - first), seed, start=first, asked=asked)
+            return rows.decode(batch["row"], first, asked)
+
+        yield from dealt(made, range(start, start + n, rows.chunk))
 
     @torch.inference_mode()
     def _given(self, latent: Chance, asked: Batch, truncation: float | None, prompt: Prompt | None) -> Batch:

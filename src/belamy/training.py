@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
 from belamy.journal import Display
+from belamy.ops.processes import joined
 from belamy.planning import Plan, compose, plan
 from belamy.recipe import Recipe
 from belamy.run import Run
 from belamy.sitting import Sitting
 from belamy.source import Source
 from belamy.trackers import known
-
-PARENT_DEATH = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 def train(
@@ -44,7 +36,7 @@ def train(
         SystemExit: 75 after SIGTERM, 130 after SIGINT, each with a checkpoint written.
     """  # fmt: skip
     display = display or Display()
-    with processes():
+    with joined():
         if resume is not None and str(resume) != "auto":
             folder: Path | None = Path(resume)
         else:
@@ -88,25 +80,3 @@ def _unused(parent: Path, name: str) -> Path:
     while (parent / f"{name}-{number}").exists():
         number += 1
     return parent / f"{name}-{number}"
-
-
-def _follow_parent() -> None:
-    """On Linux, one of several processes is told to stop when the one that started it is gone, however it ended."""
-    if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in os.environ:
-        ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
-
-
-@contextmanager
-def processes() -> Iterator[None]:
-    """Joins the other processes when torchrun has started several; leaves them at the end."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
-        yield
-        return
-    _follow_parent()
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()

@@ -6,6 +6,7 @@ import contextlib
 import json as jsons
 import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,8 +47,21 @@ def main() -> None:
 
 
 def fail(message: str, code: int) -> None:
+    if not _leads():
+        time.sleep(1)  # a mistake that all have met is told by the one that leads, whose end is that of the others
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _leads() -> bool:
+    """Whether this is the only process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(text: str) -> None:
+    """On stdout, once for all processes."""
+    if _leads():
+        print(text)
 
 
 def parse_settings(given: list[str] | None) -> dict[str, Any]:
@@ -96,11 +110,12 @@ def train(
         raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
     from belamy import planning, trackers, training
     from belamy.cli import display, told
+    from belamy.ops.processes import joined
     from belamy.run import Run
 
-    shown = display.choose(silent=json or dry_run or os.environ.get("RANK", "0") != "0")
+    shown = display.choose(silent=json or dry_run or not _leads())
     begun = out is not None and (out / "recipe.yaml").is_file()
-    with contextlib.closing(shown), training.processes():
+    with contextlib.closing(shown), joined():
         if resume is not None and (resume != "auto" or begun):
             folder = out if resume == "auto" else resume
             run = training.train(resume=folder, device=device, report_to=report_to, display=shown)
@@ -122,13 +137,12 @@ def train(
             estimate = settled.estimate()
             if dry_run:
                 lines = [jsons.dumps(told.plan_json(settled, estimate))] if json else told.plan(settled, estimate)
-                print("\n".join(lines))
+                say("\n".join(lines))
                 return
             for line in told.plan(settled, estimate):
                 shown.say(line)
             run = training.begin(settled, out, shown, report_to)
-    if int(os.environ.get("RANK", "0")) == 0:
-        print(jsons.dumps(told.run_json(run)) if json else "\n".join(told.run(run)))
+    say(jsons.dumps(told.run_json(run)) if json else "\n".join(told.run(run)))
 
 
 @app.command()
@@ -187,10 +201,10 @@ def sample(
             raise UserError(f"{foreign[0]} is not for tables and series: leave it out")
         if series:
             count = write_series(model, n or (1 if given else 100), seed, class_, given, out, device)
-            print(jsons.dumps({"out": str(out), "series": count}) if json else f"{count:,} series in {out}")
+            say(jsons.dumps({"out": str(out), "series": count}) if json else f"{count:,} series in {out}")
             return
         count = write_rows(model, n or 1000, seed, where or [], out, device, quiet=json)
-        print(jsons.dumps({"out": str(out), "rows": count}) if json else f"{count:,} rows in {out}")
+        say(jsons.dumps({"out": str(out), "rows": count}) if json else f"{count:,} rows in {out}")
         return
     asked, made = (seed, class_, attributes, truncation, out, device), "samples"
     if said and (mix or sweep):
@@ -201,7 +215,7 @@ def sample(
         count = write_sheet(model, n, *asked, mixed=mix)
     else:
         count = write_samples(model, n or (8 if said else 64), *asked, quiet=json, sign=sign, prompts=said)
-    print(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
+    say(jsons.dumps({"out": str(out), made: count}) if json else f"{count:,} {made} in {out}")
 
 
 @app.command()
@@ -265,13 +279,17 @@ def evaluate(
     """Judge a model on pictures it never saw, beside real data and trivial generators."""
     from belamy import judge
     from belamy.cli import told
+    from belamy.ops.processes import dealing, joined
     from belamy.storage import write_json
 
     wanted = [name.strip() for name in metrics.split(",")] if metrics else None
-    report = judge.evaluate(
-        model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device,
-        target=target,
-    )  # fmt: skip
+    with joined(), dealing("all"):
+        report = judge.evaluate(
+            model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device,
+            target=target,
+        )  # fmt: skip
+    if not _leads():
+        return
     if json == "-":
         print(jsons.dumps(report))
         return
@@ -301,7 +319,9 @@ def export(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def launch(
-    words: Annotated[list[str], typer.Argument(metavar="-- train ...", help="The training, as without launch.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="-- train ...", help="train, sample or evaluate, as without launch.")
+    ],
     nproc: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
     fewest: Annotated[
         int | None, typer.Option(min=1, help="Go on with fewer where one dies again, so many at least.")
@@ -311,7 +331,7 @@ def launch(
     id: Annotated[str | None, typer.Option(help="A name that all machines of a training share.")] = None,
     restarts: Annotated[int, typer.Option(min=0, help="Without a checkpoint in between.")] = 3,
 ) -> None:
-    """Train on several processes or machines, and go on from the last checkpoint when one dies."""
+    """Train, sample or evaluate on several processes or machines, and begin again, or go on, when one dies."""
     from belamy.launch import Machines
     from belamy.launch import launch as play
 

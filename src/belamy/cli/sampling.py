@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from pathlib import Path
@@ -24,6 +25,7 @@ from belamy.game import Batch
 from belamy.hardware import choose_device
 from belamy.model import Model
 from belamy.ops.adversarial import Loss
+from belamy.ops.processes import dealing, joined, leads
 from belamy.pictures import class_grid, grid, scatter, to_pil
 from belamy.run import load
 from belamy.storage import read_json, whole_file
@@ -36,21 +38,23 @@ SHEET = 32
 """Rows of a sheet of mixed styles or of truncations, at most."""
 
 
+@joined()
+@dealing("one")
 def write_samples(
     source: str, n: int, seed: int, name: str | None, attributes: str | None, truncation: float | None, out: Path,
     device: str, quiet: bool, sign: bool = False, prompts: Sequence[Prompt] = (),
 ) -> int:  # fmt: skip
     """Writes ``n`` samples, or so many of each prompt, to a ``.npz``, a ``.png`` grid, or a folder of PNGs.
 
-    Returns how many. With ``sign`` each bears the formula of the game that made it, as the Portrait of Edmond de Belamy
-    does.
+    Returns how many. Where torchrun started several processes, all make them and one writes. With ``sign`` each bears
+    the formula of the game that made it, as the Portrait of Edmond de Belamy does.
     """
     if out.suffix not in ("", ".png", ".npz"):
         hint = "; films are for --interpolate" if out.suffix in (".gif", ".mp4") else ""
         raise UserError(f"--out {out} should be a folder, a .png or a .npz{hint}")
     if out.suffix == ".png" and n > GRID:
         raise UserError(f"a grid of {n:,} pictures is too large to look at: --out a folder or a .npz")
-    if out.suffix == "" and out.is_dir() and any(out.iterdir()):
+    if out.suffix == "" and out.is_dir() and any(out.iterdir()) and leads():
         raise UserError(f"{out} is not empty; choose another --out")
     model = load(source, str(choose_device(device)))
     if model.codec.key == "row":
@@ -68,6 +72,9 @@ def write_samples(
     batches = (
         batch for one in said for batch in model.batches(n, seed, name, truncation, attributes=traits, prompt=one)
     )
+    if not leads():
+        deque(batches, 0)
+        return 0
     steps = len(said) * -(-n // model.codec.chunk)
     shown = track(batches, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -228,18 +235,19 @@ def _header(entry: Any, shape: tuple[int, ...], kind: str) -> None:
 
 def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path, texts: Sequence[str]) -> None:
     """PNGs by number, and ``metadata.jsonl`` of what they should show: a folder that can be trained on again."""
-    existed = out.exists()
-    out.mkdir(parents=True, exist_ok=True)
+    begun = out.with_name(f".{out.name}.part")
+    shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
+    begun.mkdir(parents=True)
     digits, number = max(6, len(str(n - 1))), 0
     classes, attributes = model.facts.get("classes") or [], model.codec.attributes
     try:
-        with (out / "metadata.jsonl").open("w", encoding="utf-8") as lines:
+        with (begun / "metadata.jsonl").open("w", encoding="utf-8") as lines:
             for batch in batches:
                 labels = batch["class"].tolist() if "class" in batch else None
                 traits = batch["attributes"].tolist() if "attributes" in batch else None
                 for row, picture in enumerate(model.codec.decode(batch["image"])):
                     name = f"{number:0{digits}d}.png"
-                    to_pil(picture).save(out / name)
+                    to_pil(picture).save(begun / name)
                     kind: dict[str, Any] = {"label": classes[labels[row]]} if labels is not None else {}
                     if texts:
                         kind["text"] = texts[number]
@@ -247,7 +255,6 @@ def _folder(model: Model, batches: Iterable[Batch], n: int, out: Path, texts: Se
                         kind["attributes"] = list(compress(attributes, traits[row]))
                     lines.write(json.dumps({"file_name": name, **kind}) + "\n")
                     number += 1
-    except BaseException:
-        if not existed:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
+        begun.replace(out)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.progress import track
 from belamy.cli.display import console
 from belamy.errors import UserError, nearest
 from belamy.hardware import choose_device
+from belamy.ops.processes import dealing, joined, leads
 from belamy.run import load
 from belamy.series.decoding import partial_table
 from belamy.storage import whole_file
@@ -19,8 +21,13 @@ from belamy.tables.writing import TableWriter
 from belamy.tabular import TableGAN
 
 
+@joined()
+@dealing("one")
 def write_rows(source: str, n: int, seed: int, where: Sequence[str], out: Path, device: str, quiet: bool) -> int:
-    """Writes ``n`` rows to a .parquet, .csv or the like; returns how many."""
+    """Writes ``n`` rows to a .parquet, .csv or the like; returns how many.
+
+    Where torchrun started several processes, all make them and one writes.
+    """
     model = load(source, str(choose_device(device)))
     if model.codec.key != "row":
         raise UserError(f"{out} is a table, and this model makes {model.codec.plural}: --where and --out x{out.suffix} "
@@ -28,6 +35,9 @@ def write_rows(source: str, n: int, seed: int, where: Sequence[str], out: Path, 
     writer = TableWriter(out)
     model.codec.asked(where)
     steps, parts = -(-n // model.codec.chunk), model.tables(n, seed, where)
+    if not leads():
+        deque(parts, 0)
+        return 0
     with writer:
         for part in track(parts, "sampling", total=steps, console=console, disable=quiet or not console.is_terminal):
             writer.write(part)

@@ -10,6 +10,7 @@ from torch import Tensor
 from belamy.errors import UserError
 from belamy.metrics.classifier import Classifier
 from belamy.metrics.features import Features, extract, pixels, without_alpha
+from belamy.ops.processes import dealt
 
 View = dict[str, Tensor]
 """``mean`` and ``std`` [C, H, W] of each pixel, the number of ``flawed`` pictures, with NaN or infinity in them, and
@@ -31,31 +32,36 @@ def view(
     Raises:
         UserError: fewer rows than promised, or ``right`` needed of pictures without classes.
     """
-    seen: dict[str, list[Tensor]] = {need: [] for need in needs}
-    total, squares, flawed, count, start = torch.zeros(()), torch.zeros(()), 0, 16, 0
-    while start < n:
+
+    def look(start: int, count: int) -> dict[str, Tensor]:
         batch = rows(start, min(count, n - start))
         images = batch["image"].float().cpu()
-        if not len(images):
-            raise UserError(f"{n} pictures were promised, but there are {start}")
-        flawed += int((~images.isfinite().flatten(1).all(1)).sum())
+        if len(images) < min(count, n - start):
+            raise UserError(f"{n} pictures were promised, but there are {start + len(images)}")
+        flawed = (~images.isfinite().flatten(1).all(1)).sum()
         images = images.nan_to_num(0, 1, -1).clamp(-1, 1)
-        total = total + images.double().sum(0)
-        squares = squares + images.double().square().sum(0)
-        if "features" in seen:
-            seen["features"].append(extract(images, features))
-        if "pixels" in seen:
-            seen["pixels"].append(pixels(without_alpha(images)).half())
-        if "right" in seen and classifier is not None:
+        seen = {"total": images.double().sum(0), "squares": images.double().square().sum(0), "flawed": flawed}
+        if "features" in needs:
+            seen["features"] = extract(images, features)
+        if "pixels" in needs:
+            seen["pixels"] = pixels(without_alpha(images)).half()
+        if "right" in needs and classifier is not None:
             if "class" not in batch:
                 raise UserError("the data has classes but these samples have none: generate must return 'class'")
-            seen["right"].append(classifier.predict(images).argmax(1) == batch["class"].cpu())
-        start += len(images)
-        count = max(1, min(256, VALUES_AT_ONCE // images[0].numel()))
-    mean = total / n
-    std = (squares / n - mean.square()).clamp(min=0).sqrt()
-    found = {name: torch.cat(parts) for name, parts in seen.items() if parts}
-    return {**found, "mean": mean.float(), "std": std.float(), "flawed": torch.tensor(flawed)}
+            seen["right"] = classifier.predict(images).argmax(1) == batch["class"].cpu()
+        return seen
+
+    few = min(n, 16)
+    parts = [look(0, few)]
+    sums = {name: parts[0].pop(name) for name in ("total", "squares", "flawed")}
+    count = max(1, min(256, VALUES_AT_ONCE // sums["total"].numel()))
+    for part in dealt(lambda start: look(start, count), range(few, n, count)):
+        sums = {name: value + part.pop(name) for name, value in sums.items()}
+        parts.append(part)
+    mean = sums["total"] / n
+    std = (sums["squares"] / n - mean.square()).clamp(min=0).sqrt()
+    found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return {**found, "mean": mean.float(), "std": std.float(), "flawed": sums["flawed"]}
 
 
 def first(crowd: View, n: int) -> View:

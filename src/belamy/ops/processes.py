@@ -1,11 +1,89 @@
-"""What is over the global batch, whichever processes hold its rows."""
+"""Several processes: how they meet, what is over the batch that they share, and work that they deal out."""
 
 from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
+
+T = TypeVar("T")
+
+PARENT_DEATH = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+_dealing: str | None = None
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Joins the other processes when torchrun has started several; leaves them at the end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+        yield
+        return
+    _follow_parent()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def _follow_parent() -> None:
+    """On Linux, one of several processes is told to stop when the one that started it is gone, however it ended."""
+    if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in os.environ:
+        ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
+
+
+def leads() -> bool:
+    """Whether this process is the only one, or the one that writes and speaks."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+@contextmanager
+def dealing(to: str | None) -> Iterator[None]:
+    """Inside, ``dealt`` has its work done by all processes, which must all ask for the same; ``to`` "all", or "one".
+
+    Outside, each process does its own, whatever the others do.
+    """
+    global _dealing
+    before, _dealing = _dealing, to
+    try:
+        yield
+    finally:
+        _dealing = before
+
+
+def dealt(make: Callable[[int], T], places: Sequence[int]) -> Iterator[T]:
+    """``make(place)`` for each of ``places``, in order; within ``dealing`` each is made by one process.
+
+    What it makes may be anything that pickles. Where it is dealt to "one", the others get nothing.
+    """
+    to, count = _dealing, processes()
+    if to is None or count == 1:
+        yield from map(make, places)
+        return
+    for first in range(0, len(places), count):
+        mine = places[first + dist.get_rank() : first + dist.get_rank() + 1]
+        with dealing(None):  # work within work is its maker's own
+            made = [make(place) for place in mine]
+        parts: list[Any] | None = [None] * count if to == "all" or leads() else None
+        if to == "all":
+            dist.all_gather_object(parts, made)
+        else:
+            dist.gather_object(made, parts)
+        for part in parts or ():
+            yield from part
 
 
 def processes() -> int:
