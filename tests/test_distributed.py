@@ -16,14 +16,15 @@ from torch import Tensor
 from belamy import planning, training
 from belamy import recipe as recipes
 from belamy.chance import Chance
+from belamy.data.images import Images
 from belamy.engine import Engine
 from belamy.errors import UserError
-from belamy.ops.processes import joined
+from belamy.ops.processes import dealing, joined
 from belamy.recipe import Recipe
 from belamy.run import Run
 from belamy.source import Source
 from belamy.storage import read_json, read_tensors, write_json, write_tensors
-from tiny import PLAYED, engine, processes, roughen, same, state, tiny
+from tiny import PLAYED, draw_pictures, engine, processes, roughen, same, state, tiny
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 ROUNDED = dict.fromkeys(["fastgan", "pix2pix", "cyclegan", "cut", "superres", "inpaint"], 5e-6)
@@ -98,6 +99,14 @@ def resumed(recipe: Recipe) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return state(whole), state(other)
 
 
+def decoded(folder: Path) -> dict[str, Tensor]:
+    """What is made of the pictures in a folder."""
+    source = Images(str(folder))
+    pack = source._pack
+    named = {name: torch.from_numpy(getattr(pack, name).copy()) for name in ("pixels", "labels", "hashes", "heldout")}
+    return named | {"bad": torch.tensor([len(pack.index["bad"]), len(pack.names)])}
+
+
 def work(rank: int, port: int, all_recipes: list[Recipe], folder: Path) -> None:
     """What each of the two processes does; all it finds goes into a file."""
     torch.set_num_threads(1)
@@ -117,6 +126,8 @@ def work(rank: int, port: int, all_recipes: list[Recipe], folder: Path) -> None:
                     engine(recipe.model_copy(update={"batch": 7}))
                 except UserError as error:
                     words[f"{recipe.name} odd"] = str(error)
+            with dealing("all"):
+                write_tensors(folder / str(rank) / "decoded", decoded(folder / "unseen"))
             long = all_recipes[0].model_copy(update={"examples": 32})
             training.train(long, out=folder / "run", device="cpu", report_to="none")
             os.chdir(folder)
@@ -128,6 +139,13 @@ def work(rank: int, port: int, all_recipes: list[Recipe], folder: Path) -> None:
     write_json(folder / f"{rank}.json", words)
 
 
+def unseen(folder: Path) -> Path:
+    """Pictures in two classes that nobody has looked at yet, one of them broken."""
+    draw_pictures(folder, {"even": 12, "odd": 9})
+    (folder / "odd" / "4.png").write_bytes(b"no picture")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def shared(pictures: Path) -> list[Recipe]:
     return [tiny(name, pictures) for name in PLAYED]
@@ -137,6 +155,7 @@ def shared(pictures: Path) -> list[Recipe]:
 def ranks(shared: list[Recipe], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which two processes left what they found."""
     folder = tmp_path_factory.mktemp("ranks")
+    unseen(folder / "unseen")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -182,6 +201,15 @@ def test_resume_on_two_processes_is_exact(name: str, ranks: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in recipes.names() if name in PLAYED])
 def test_a_batch_that_does_not_divide_is_refused(name: str, ranks: Path) -> None:
     assert read_json(ranks / "1.json")[f"{name} odd"] == "batch 7 does not divide by 2 processes; try 6"
+
+
+def test_pictures_are_decoded_by_both_and_kept_once(ranks: Path, tmp_path: Path) -> None:
+    alone = decoded(unseen(tmp_path / "alone"))
+    assert alone["bad"].tolist() == [1, 20]
+    for rank in "01":
+        assert same(read_tensors(ranks / rank / "decoded"), alone)
+    (kept,) = {path.parent for path in (ranks / "unseen" / ".belamy").glob("*/*/pixels.npy")}
+    assert not list(kept.glob("*.part"))
 
 
 def test_one_run_folder_is_written_by_two_processes(shared: list[Recipe], ranks: Path, tmp_path: Path) -> None:

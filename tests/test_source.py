@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from belamy.chance import Chance
 from belamy.data.images import Images
 from belamy.game import Batch
-from belamy.source import Loader, Source
+from belamy.source import Loader, Source, _scattered, shuffled
 
 
 class Numbers(Source):
@@ -135,3 +135,30 @@ def test_the_loader_reads_no_further_ahead_than_told() -> None:
     time.sleep(0.1)
     assert source.drawn == 4
     loader.close()
+
+
+# --- orders that are not kept as lists
+
+@pytest.mark.parametrize("size", [1, 2, 5, 64, 1000, 4097])
+def test_a_long_order_is_a_permutation(size: int) -> None:
+    found = _scattered(np.arange(size), size, 7)
+    assert sorted(found.tolist()) == list(range(size))
+
+
+def test_a_long_order_is_shuffled_anew_each_epoch_and_known_anywhere() -> None:
+    size = 10_000_000
+    places = np.array([0, 1, 2, size // 2, size - 1])
+    first, second = (shuffled(places, size, 3, epoch) for epoch in (0, 1))
+    assert (first != second).all() and (np.diff(first) != 1).all()
+    assert np.array_equal(shuffled(places[3:], size, 3, 0), first[3:])
+    many = shuffled(np.arange(100_000), size, 3, 0)
+    assert abs(many.mean() / size - 0.5) < 0.01  # 11 standard errors
+    assert abs(np.corrcoef(many[:-1], many[1:])[0, 1]) < 0.02
+
+
+def test_the_order_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("belamy.source.LISTED", 10)
+    assert np.array_equal(
+        np.concatenate([shuffled(np.arange(start, start + 20), 100, 5, 2) for start in range(0, 100, 20)]),
+        shuffled(np.arange(100), 100, 5, 2),
+    )

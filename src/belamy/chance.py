@@ -35,8 +35,8 @@ def key(*parts: object) -> int:
     return _signed(int.from_bytes(digest, "little"))
 
 
-def _mix(bits: Bits) -> Bits:
-    """In numpy, whose small operations cost a third of torch's."""
+def mix(bits: Bits) -> Bits:
+    """SplitMix64's. In numpy, whose small operations cost a third of torch's."""
     bits = (bits ^ (bits >> np.uint64(30))) * _FIRST
     bits = (bits ^ (bits >> np.uint64(27))) * _SECOND
     mixed: Bits = bits ^ (bits >> np.uint64(31))
@@ -59,7 +59,7 @@ class Chance:
         self.rows = torch.as_tensor(rows, dtype=torch.int64)
         self.device = torch.device(device)
         own = _unsigned(seed)
-        self._streams = _mix(_mix(self.rows.numpy().astype(np.uint64) * _GOLDEN + own) + own)
+        self._streams = mix(mix(self.rows.numpy().astype(np.uint64) * _GOLDEN + own) + own)
         self._draws = 0
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class Chance:
         """One row for each seed: row 0 of ``Chance(seed, [0])``."""
         chance = cls(0, [0] * len(seeds), device)
         own = np.array([_unsigned(seed) for seed in seeds], np.uint64)
-        chance._streams = _mix(_mix(own) + own)
+        chance._streams = mix(mix(own) + own)
         return chance
 
     def every(self, step: int) -> Chance:
@@ -91,8 +91,8 @@ class Chance:
     def _bits(self, *shape: int) -> Bits:
         self._draws += 1
         place = np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * _GOLDEN
-        streams = _mix(self._streams + _unsigned(self._draws * int(_GOLDEN)))
-        return _mix(streams[:, None] + place).reshape(len(self), *shape)
+        streams = mix(self._streams + _unsigned(self._draws * int(_GOLDEN)))
+        return mix(streams[:, None] + place).reshape(len(self), *shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform on [0, 1): float32 [rows, *shape]."""

@@ -23,6 +23,7 @@ from belamy.metrics.classifier import Classifier, fit_classifier
 from belamy.metrics.features import DEFAULT, Features, load
 from belamy.metrics.measure import NEEDS, NO_TRAIN, measure
 from belamy.metrics.views import View, first, view
+from belamy.ops.processes import one_at_first
 from belamy.source import Source
 
 METRICS = ("kid", "fd", "prdc", "class_accuracy", "spread", "memorisation")
@@ -246,6 +247,7 @@ class _Eye:
         return found
 
 
+@one_at_first()
 def _classifier(train: Source, seed: int, cache: Path | None) -> Classifier:
     path = _place(cache, "classifier", _fingerprint(train), seed)
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from belamy.chance import Chance, key
+from belamy.chance import Chance, key, mix
 from belamy.game import Batch
 
 Facts = dict[str, Any]
@@ -54,7 +54,7 @@ class Source(ABC):
         indices = np.empty(size, dtype=np.int64)
         for epoch in np.unique(epochs):
             mine = epochs == epoch
-            indices[mine] = _permutation(self.seed, int(epoch), len(self))[offsets[mine]]
+            indices[mine] = shuffled(offsets[mine], len(self), self.seed, int(epoch))
         return self.rows(indices, Chance(key("data", self.seed), torch.from_numpy(positions)))
 
     def take(self, size: int, start: int = 0) -> Batch:
@@ -63,12 +63,38 @@ class Source(ABC):
 
     def order(self, size: int, start: int = 0) -> NDArray[np.int64]:
         """The indices of the rows that ``take`` gives."""
-        indices: NDArray[np.int64] = _permutation(-1, 0, len(self))[start : start + size]
-        return indices
+        return shuffled(np.arange(start, min(start + size, len(self))), len(self), -1, 0)
 
     def plain(self, indices: NDArray[np.int64]) -> Batch:
         """The rows at ``indices`` as evaluation sees them: without flips and the like."""
         return self.rows(indices, Chance(key("plain"), torch.from_numpy(indices)))
+
+
+LISTED = 1 << 20
+"""Rows up to which the order of an epoch is kept as a list; that of more is computed where it is asked for."""
+ROUNDS = 6
+
+
+def shuffled(places: NDArray[np.int64], size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The rows at ``places`` of an epoch's order, which is a permutation of 0 to ``size`` - 1."""
+    if size <= LISTED:
+        return _permutation(seed, epoch, size)[places]
+    return _scattered(places, size, key("epoch", seed, epoch))
+
+
+def _scattered(places: NDArray[np.int64], size: int, code: int) -> NDArray[np.int64]:
+    """A Feistel network over the next power of four, walked until inside (Black and Rogaway, 2002)."""
+    half = np.uint64(((size - 1).bit_length() + 1) // 2)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    keys = [np.uint64(key(code, number) % (1 << 64)) for number in range(ROUNDS)]
+    found, outside = places.astype(np.uint64), np.ones(len(places), np.bool_)
+    while outside.any():
+        left, right = found[outside] >> half, found[outside] & mask
+        for one in keys:
+            left, right = right, left ^ (mix(right ^ one) & mask)
+        found[outside] = (left << half) | right
+        outside = found >= size
+    return found.astype(np.int64)
 
 
 @lru_cache(maxsize=4)

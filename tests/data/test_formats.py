@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import sys
@@ -14,7 +15,9 @@ import pytest
 from made_pictures import Folder, everything, noise
 from PIL import Image
 
+from belamy.data.files import find
 from belamy.data.images import Images, check
+from belamy.data.shelf import Shelf
 from belamy.errors import UserError
 
 COUNT = 24
@@ -163,6 +166,45 @@ def test_parquet_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("x")
     with pytest.raises(UserError, match="cannot be read"):
         Images(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize("around", ["", "pictures/"])
+def test_folder_of_zips(tmp_path: Path, expected: Images, around: str) -> None:
+    (tmp_path / "shards").mkdir()
+    for shard in range(3):  # each holds one class alone, and its folder must still say which
+        members: dict[str, bytes | str] = {f"{around}{shard}/{seed}.png": png(seed) for seed in range(shard, COUNT, 3)}
+        archive(tmp_path / "shards" / f"{shard:03d}.zip", members)
+    same(Images(str(tmp_path / "shards")), expected)
+
+
+def test_folder_of_zips_with_lists_of_their_own_and_sides(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    for shard, name in enumerate(("train-0", "train-1", "val-0", "extra")):
+        lines = [json.dumps({"file_name": f"{seed}.png", "label": f"kind {seed % 2}"}) for seed in range(6)]
+        members: dict[str, bytes | str] = {f"{seed}.png": png(10 * shard + seed) for seed in range(6)}
+        archive(tmp_path / "shards" / f"{name}.zip", members | {"metadata.jsonl": "\n".join(lines)})
+    source = Images(str(tmp_path / "shards"))
+    assert source.facts["count"] == 12 and source.facts["heldout"] == 6
+    assert source.facts["classes"] == ["kind 0", "kind 1"]
+    assert source._pack.names[0] == "train-0.zip/0.png"
+
+
+def test_parts_of_a_parquet_are_read_without_the_rest(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"image": [png(seed) for seed in range(10)], "label": list(range(10))})
+    importlib.import_module("pyarrow.parquet").write_table(table, tmp_path / "a.parquet", row_group_size=3)
+    shelf = find(str(tmp_path / "a.parquet")).shelf
+    assert [count for count, _ in shelf.runs] == [3, 3, 3, 1]
+    opened: list[int] = []
+    counted = Shelf(shelf.items, [
+        (count, lambda run=run, place=place: (opened.append(place), run())[1])  # type: ignore[misc]
+        for place, (count, run) in enumerate(shelf.runs)
+    ])  # fmt: skip
+    for rows in (range(0), range(2, 4), range(4, 10), range(9, 10), range(10)):
+        opened.clear()
+        read = [opener().read() for opener in counted.openers(rows)]  # type: ignore[union-attr]
+        assert read == [png(seed) for seed in rows]
+        assert opened == sorted({row // 3 for row in rows})
 
 
 def test_hostile_zips(tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ def test_no_half_written_cache_is_left_or_used(folder: Folder, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack, "_header", full)
+        patch.setattr(pack, "_bind", full)
         with pytest.raises(UserError, match="No space left"):
             Images(str(root))
     assert not list(root.rglob("pixels.npy"))

@@ -110,7 +110,7 @@ def train(
         raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
     from belamy import planning, trackers, training
     from belamy.cli import display, told
-    from belamy.ops.processes import joined
+    from belamy.ops.processes import dealing, joined
     from belamy.run import Run
 
     shown = display.choose(silent=json or dry_run or not _leads())
@@ -133,7 +133,8 @@ def train(
             trackers.known(report_to)
             if out is not None and not dry_run:
                 Run.refuse_existing(out)
-            settled = planning.plan(chosen, device)
+            with dealing("all"):  # they share what there is to decode
+                settled = planning.plan(chosen, device)
             estimate = settled.estimate()
             if dry_run:
                 lines = [jsons.dumps(told.plan_json(settled, estimate))] if json else told.plan(settled, estimate)

@@ -15,7 +15,7 @@ from belamy.data.files import Place
 from belamy.errors import UserError
 from belamy.storage import flush
 
-FORMAT = 3
+FORMAT = 4
 """Counts up when the files of the cache, or the pixels in them, change their meaning."""
 ABANDONED = 3600
 """Seconds without a write after which an unfinished folder belongs to nobody."""

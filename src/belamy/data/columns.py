@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from belamy.data.shelf import HELDOUT, Item, Opener, PictureError, Shelf, halves
+from belamy.data.shelf import HELDOUT, Item, Opener, PictureError, Run, Shelf, halves
 from belamy.data.tellings import COLUMNS, texts
 from belamy.errors import UserError
 
@@ -23,6 +23,8 @@ IMAGES = ("image", "images", "img", "picture")
 PAIRS = (("A", "B"), ("source", "target"), ("input", "output"))
 """Columns that hold two pictures which belong together."""
 LABELS = ("label", "labels", "class", "target", "y", "fine_label")
+RUN = 1000
+"""Rows of a Hugging Face dataset that are read in a row."""
 TRAINING = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
 TESTING = (("x_val", "y_val"), ("x_test", "y_test"))
 
@@ -51,8 +53,8 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
     names = classes.get(label or "")
     words = [name for name, kind in types.items() if re.match("(large_)?string|(large_)?list<.*string", kind)]
     said = next((name for name in COLUMNS if name in words), None)
-    sides = halves(_part(name) for name, _ in files)
-    files = [(name, path) for name, path in files if not sides or _part(name) in sides]
+    sides = halves(part_of(name) for name, _ in files)
+    files = [(name, path) for name, path in files if not sides or part_of(name) in sides]
     if pair:
         return _paired(arrow, files, pair, sides)
     items: list[Item] = []
@@ -62,36 +64,43 @@ def _parquet(arrow: Any, files: list[tuple[str, Path]]) -> Shelf:
             arrow.read_table(path, columns=[column]).column(0).to_pylist() if column else [None] * count
             for column in (label, said)
         )
-        side = sides.get(_part(name))
+        side = sides.get(part_of(name))
         items += [
             Item(f"{name}[{row}]", _named(value, names), side, texts=texts(told[row] or (), f"{said} of {name}[{row}]"))
             for row, value in enumerate(labels)
         ]
 
-    return Shelf(items, lambda: (opener for name, path in files for opener in _cells(arrow, name, path, image)), names)
+    return Shelf(items, [run for name, path in files for run in _runs(arrow, name, path, image)], names)
 
 
 def _paired(arrow: Any, files: list[tuple[str, Path]], pair: tuple[str, str], sides: dict[str, bool]) -> Shelf:
     """Two columns of pictures as if they were in folders A and B."""
     order = [(name, path, kind, column) for name, path in files for kind, column in zip("AB", pair, strict=True)]
     items = [
-        Item(f"{kind}/{name.replace('.', '-')}-{row}", None, sides.get(_part(name)))
+        Item(f"{kind}/{name.replace('.', '-')}-{row}", None, sides.get(part_of(name)))
         for name, path, kind, _ in order for row in range(arrow.ParquetFile(path).metadata.num_rows)
     ]  # fmt: skip
-    return Shelf(items, lambda: (
-        opener for name, path, _, column in order for opener in _cells(arrow, name, path, column)
-    ))  # fmt: skip
+    return Shelf(items, [run for name, path, _, column in order for run in _runs(arrow, name, path, column)])
 
 
-def _cells(arrow: Any, name: str, path: Path, column: str) -> Iterator[Opener]:
+def _runs(arrow: Any, name: str, path: Path, column: str) -> list[Run]:
+    """One for each group of rows, which can be read without those before it."""
+    about = arrow.ParquetFile(path).metadata
+    return [
+        (about.row_group(group).num_rows, partial(_cells, arrow, name, path, column, group))
+        for group in range(about.num_row_groups)
+    ]
+
+
+def _cells(arrow: Any, name: str, path: Path, column: str, group: int) -> Iterator[Opener]:
     try:
-        for batch in arrow.ParquetFile(path).iter_batches(64, columns=[column]):
+        for batch in arrow.ParquetFile(path).iter_batches(64, row_groups=[group], columns=[column]):
             yield from (partial(_file, value) for value in batch.column(0).to_pylist())
     except (OSError, ValueError) as error:
         raise UserError(f"{name} is damaged: {_line(error)}; download it again") from None
 
 
-def _part(name: str) -> str:
+def part_of(name: str) -> str:
     """The word in a file's name that says which part of the data it is; empty where none does."""
     parts = ("train", "training", *HELDOUT)
     return next((word for word in re.split(r"[-_./]", name.lower()) if word in parts), "")
@@ -126,11 +135,11 @@ def npz(path: Path) -> Shelf:
     for (x, y), side in zip(pairs, (False, True) if testing else (None,), strict=True):
         labels = _labels(arrays.get(y), len(arrays[x]), f"{y} in {path}")
         items += [Item(f"{x}[{row}]", label, side) for row, label in enumerate(labels)]
-    return Shelf(items, lambda: (partial(_row, part, row) for part in pixels for row in range(len(part))))
+    return Shelf(items, [(len(part), partial(_rows, part)) for part in pixels])
 
 
-def _row(pictures: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
-    return cast("NDArray[np.uint8]", pictures[row])
+def _rows(pictures: NDArray[np.uint8]) -> Iterator[Opener]:
+    return (partial(pictures.__getitem__, row) for row in range(len(pictures)))
 
 
 def _bytes_of(parts: Sequence[NDArray[Any]], path: str) -> list[NDArray[np.uint8]]:
@@ -216,12 +225,15 @@ def _splits(loaded: Any, name: str) -> Shelf:
             for row, value in enumerate(labels) if (name := f"{split}[{row}]")
         ]
 
-    def openers() -> Iterator[Opener]:
-        for part in chosen.values():
-            for row in part.select_columns([image]).cast_column(image, kinds.Image(decode=False)):
-                yield partial(_file, row[image], paths=True)
+    def opened(part: Any, rows: range) -> Iterator[Opener]:
+        for row in part.select(rows).select_columns([image]).cast_column(image, kinds.Image(decode=False)):
+            yield partial(_file, row[image], paths=True)
 
-    return Shelf(items, openers, names)
+    runs: list[Run] = []
+    for part in chosen.values():
+        chunks = (range(len(part))[start : start + RUN] for start in range(0, len(part), RUN))
+        runs += [(len(rows), partial(opened, part, rows)) for rows in chunks]
+    return Shelf(items, runs, names)
 
 
 def _named(label: Any, names: list[str] | None) -> str | None:

@@ -17,11 +17,14 @@ from typing import Any, BinaryIO, cast
 from belamy.data import columns
 from belamy.data.attributes import attributes
 from belamy.data.decode import SUFFIXES
-from belamy.data.shelf import Item, Opener, PictureError, Shelf, halves, natural
+from belamy.data.shelf import Item, Opener, PictureError, Run, Shelf, halves, natural
 from belamy.data.tellings import tellings, tells
 from belamy.errors import UserError, nearest
 
-KNOWN = "a folder of pictures, a .zip of one, a .parquet, an .npz, or the name of a Hugging Face dataset"
+KNOWN = (
+    "a folder of pictures, or of .zip or .parquet files, a .zip, a .parquet, an .npz,"
+    " or the name of a Hugging Face dataset"
+)
 LISTS = ("metadata.jsonl", "dataset.json")
 BIGGEST = 500_000_000
 """Bytes that a member of an archive may have, unpacked."""
@@ -73,7 +76,7 @@ def _folder(root: Path) -> Place:
     stamp = _walk(root)
     names = [name for name, _, _ in stamp]
     tree = [entry for entry in stamp if _matters(entry[0])]
-    tables = [entry for entry in stamp if entry[0].lower().endswith(".parquet")]
+    tables, archives = ([entry for entry in stamp if entry[0].lower().endswith(end)] for end in (".parquet", ".zip"))
     if "dataset_dict.json" in names or {"state.json", "dataset_info.json"} <= set(names):
         return Place(str(root), root, stamp, partial(columns.disk, root))
     if any(not tells(name) for name, _, _ in tree):
@@ -81,6 +84,8 @@ def _folder(root: Path) -> Place:
     if tables:
         files = [(name, root / name) for name, _, _ in tables]
         return Place(str(root), root, tables, partial(columns.parquet, files))
+    if archives:
+        return Place(str(root), root, archives, partial(_zips, [(name, root / name) for name, _, _ in archives]))
     most = Counter(Path(name).suffix for name in names).most_common(1)
     found = f"only things like *{most[0][0] or Path(names[0]).name}" if most else "nothing"
     raise UserError(f"{root} holds no pictures ({found}): put {', '.join(sorted(SUFFIXES))} files there")
@@ -114,8 +119,12 @@ def _walk(root: Path) -> list[tuple[str, int, object]]:
     return sorted(found, key=lambda entry: entry[0])
 
 
+def _is_picture(name: str) -> bool:
+    return posixpath.splitext(name)[1].lower() in SUFFIXES
+
+
 def _matters(name: str) -> bool:
-    return posixpath.splitext(name)[1].lower() in SUFFIXES or posixpath.basename(name) in LISTS or tells(name)
+    return _is_picture(name) or posixpath.basename(name) in LISTS or tells(name)
 
 
 def _files(root: Path, names: list[str]) -> Shelf:
@@ -124,6 +133,42 @@ def _files(root: Path, names: list[str]) -> Shelf:
 
 def _zip(path: Path) -> Shelf:
     """The pictures of an archive, read where they are: nothing is ever extracted."""
+    names, unsafe, member = _opened(path)
+    return _with_refused(_tree(names, member), unsafe)
+
+
+def _zips(files: list[tuple[str, Path]]) -> Shelf:
+    """The pictures of archives that are parts of one whole, each named by its archive's name and its own.
+
+    Where archives are called train and val, or the like, these are the two sides.
+    """
+    archives = {name: _opened(path) for name, path in files}
+    sides = halves(columns.part_of(name) for name in archives)
+    pictures = [name for names, _, _ in archives.values() for name in names if _is_picture(name)]
+    folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
+    items, runs, traits = list[Item](), list[Run](), set[str]()
+    for name, (names, unsafe, member) in archives.items():
+        if sides and columns.part_of(name) not in sides:
+            continue
+        shelf = _with_refused(_tree(names, member, folder), unsafe)
+        side = sides.get(columns.part_of(name))
+        items += [
+            one._replace(name=f"{name}/{one.name}", heldout=one.heldout if side is None else side)
+            for one in shelf.items
+        ]
+        runs += shelf.runs
+        traits |= {*shelf.attributes}
+    return Shelf(items, runs, attributes=sorted(traits, key=natural))
+
+
+def _with_refused(shelf: Shelf, unsafe: list[str]) -> Shelf:
+    refused = [Item(name, None, None) for name in unsafe]
+    outside = [partial(_refuse, "its name leads out of the archive")] * len(refused)
+    return replace(shelf, items=shelf.items + refused, runs=[*shelf.runs, (len(refused), lambda: outside)])
+
+
+def _opened(path: Path) -> tuple[list[str], list[str], Callable[[str], BinaryIO]]:
+    """What matters in an archive, names in it that are not safe, and what opens a member."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
@@ -138,18 +183,18 @@ def _zip(path: Path) -> Shelf:
             raise PictureError(f"would unpack to {info.file_size:,} bytes")
         return cast(BinaryIO, archive.open(info))
 
-    shelf = _tree(names, member)
-    refused = [Item(name, None, None) for name in unsafe]
-    outside = partial(_refuse, "its name leads out of the archive")
-    return replace(shelf, items=shelf.items + refused, openers=lambda: [*shelf.openers(), *[outside] * len(refused)])
+    return names, sorted(unsafe), member
 
 
 def _refuse(why: str) -> Any:
     raise PictureError(why)
 
 
-def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
-    """Pictures with the classes that lists beside them or their folders say, in ``train/`` and ``val/`` or not."""
+def _tree(names: list[str], member: Callable[[str], BinaryIO], folder: str | None = None) -> Shelf:
+    """Pictures with the classes that lists beside them or their folders say, in ``train/`` and ``val/`` or not.
+
+    ``folder`` is around all of them and says nothing; by default the deepest that is.
+    """
     lists = {name: _read(name, member) for name in names if posixpath.basename(name) in LISTS}
     files = {name: partial(_read, name, member) for name in names if tells(name)}
     pictures = [name for name in names if name not in lists and name not in files]
@@ -159,8 +204,9 @@ def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
         rows.update(_listed(name, text))
     labels = {name: row["label"] for name, row in rows.items()}
     had, said = attributes(rows), tellings(pictures, rows, files)
-    folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
-    inner = [name[len(folder) :].lstrip("/") for name in pictures]  # a folder around everything says nothing
+    if folder is None:
+        folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
+    inner = [name[len(folder) :].lstrip("/") for name in pictures]
     sides = halves({name.split("/")[0] for name in inner if "/" in name})
     style = any(name.endswith("dataset.json") and b'"labels"' in text for name, text in lists.items())
     by_folder = not style and not any(labels.values())
@@ -182,7 +228,8 @@ def _tree(names: list[str], member: Callable[[str], BinaryIO]) -> Shelf:
         absent = partial(_refuse, "listed, but not there")
         return (partial(member, entry.name) if entry.name in present else absent for entry in items)
 
-    return Shelf(items, openers, attributes=sorted({name for own in had.values() for name in own}, key=natural))
+    traits = sorted({name for own in had.values() for name in own}, key=natural)
+    return Shelf(items, [(len(items), openers)], attributes=traits)
 
 
 def _read(name: str, member: Callable[[str], BinaryIO]) -> bytes:

@@ -128,7 +128,7 @@ def _place(path: str) -> Place:
         return find(path)
     status = file.stat()
     stamp: list[tuple[str, int, object]] = [(file.name, status.st_size, status.st_mtime_ns)]
-    only = Shelf([Item(file.name, None, None)], lambda: [lambda: file.open("rb")])
+    only = Shelf([Item(file.name, None, None)], [(1, lambda: [lambda: file.open("rb")])])
     return Place(path, file.parent, stamp, lambda: only)
 
 

@@ -52,7 +52,8 @@ class Images(Pictures):
         _check_pack(path, pack, names is not None, bool(chosen))
         self._pack = pack
         flags = pack.attributes[:, [pack.index["attributes"].index(name) for name in chosen]] if chosen else None
-        super().__init__(pack.pixels, pack.heldout, pack.labels, names, pack.fingerprint, flip, seed, flags, chosen)
+        mark = pack.index["fingerprint"]
+        super().__init__(pack.pixels, pack.heldout, pack.labels, names, mark, flip, seed, flags, chosen)
         self.facts["resize"] = resize
 
     @property
@@ -76,7 +77,6 @@ class Images(Pictures):
     def summary(self) -> dict[str, Any]:
         """What was found, as plain JSON; ``classes`` and ``attributes`` count all readable pictures, on both sides."""
         pack, facts = self._pack, self.facts
-        digests = pack.hashes.view("V16")[:, 0]
         sizes = sorted((size for size, _ in pack.index["sizes"]), key=_area)
         counts = np.bincount(pack.labels, minlength=len(facts["classes"])).tolist() if facts["classes"] else None
         return {
@@ -92,8 +92,8 @@ class Images(Pictures):
             "classes": dict(zip(facts["classes"], counts, strict=True)) if counts else None,
             "attributes": dict(zip(pack.index["attributes"], (pack.attributes > 0).sum(0).tolist(), strict=True)),
             "captioned": pack.index["captioned"],
-            "duplicates": len(digests) - len(np.unique(digests)),
-            "in_both_parts": int(np.isin(digests[~pack.heldout], digests[pack.heldout]).sum()),
+            "duplicates": len(pack.labels) - pack.index["different"],
+            "in_both_parts": pack.index["in_both_parts"],
             "training": facts["count"],
             "heldout": facts["heldout"],
             "resolution": facts["resolution"],
@@ -135,7 +135,7 @@ def _chosen(path: str, there: list[str], wanted: Sequence[str] | None) -> list[s
 
 def _check_pack(path: str, pack: Pack, classes: bool, attributes: bool) -> None:
     count = len(pack.labels)
-    if len(np.unique(pack.hashes, axis=0)) < 2:
+    if pack.index["different"] < 2:
         found = f"{count} pictures that are all the same" if count > 1 else "one readable picture"
         raise UserError(f"{path} has only {found}; learning what pictures look like takes hundreds of different ones")
     if pack.heldout.all() or not pack.heldout.any():

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import warnings
-import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from statistics import median_low
-from typing import IO, Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +25,12 @@ from numpy.typing import NDArray
 from belamy.data.cache import committed, kept, room
 from belamy.data.decode import KINDS, Resize, content, decoded, glance, shaped
 from belamy.data.files import Place
-from belamy.data.shelf import Item, Opener, PictureError, natural
+from belamy.data.shelf import Item, Opener, PictureError, Shelf, natural
 from belamy.errors import UserError
+from belamy.ops.processes import dealing, exchanged, one_at_first, seat
 
 ROWS = ("labels", "attributes", "hashes", "heldout")
+"""What is kept of each picture beside its pixels, each in a file that is mapped: processes share one copy."""
 THREADS = min(8, os.cpu_count() or 1)
 CHUNK = 8
 
@@ -63,10 +67,6 @@ class Pack:
         """What to call each picture."""
         found: list[str] = json.loads((self.folder / "names.json").read_text(encoding="utf-8"))
         return found
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.hashes)
 
 
 def fingerprint(hashes: NDArray[np.uint8]) -> str:
@@ -108,11 +108,12 @@ def tolerate(path: str, bad: Bad, count: int, limit: float) -> None:
 
 def survey(place: Place) -> dict[str, Any]:
     """``count``, ``kinds``, the default ``resolution`` and the ``bad``, known from headers; kept for the next time."""
-    folder = kept(place, "survey")
-    if folder is None:
-        folder = room(place, "survey", 0)
-        with committed(folder) as new:
-            (new / "index.json").write_text(json.dumps(_surveyed(place)))
+    with one_at_first():
+        folder = kept(place, "survey")
+        if folder is None:
+            folder = room(place, "survey", 0)
+            with committed(folder) as new:
+                (new / "index.json").write_text(json.dumps(_surveyed(place)))
     found: dict[str, Any] = json.loads((folder / "index.json").read_text())
     return found
 
@@ -145,66 +146,115 @@ def packed(place: Place, resolution: int, channels: int, resize: Resize) -> Pack
     """The pictures at one size, decoded on first use. Raises UserError where none can be read, or for want of room."""
     name = f"{resolution}x{channels}-{resize}"
     folder = kept(place, name)
-    if folder is None:
-        folder = room(place, name, len(place.shelf.items) * resolution**2 * channels)
-        with committed(folder) as new:
-            _pack(place, new, resolution, channels, resize)
+    if not all(exchanged(folder is not None)):
+        folder = _made(place, name, resolution, channels, resize)
+    assert folder is not None
     try:
-        with np.load(folder / "rows.npz", allow_pickle=False) as rows:
-            labels, attributes, hashes, heldout = (rows[name] for name in ROWS)
-        pixels = np.asarray(np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False))
+        pixels, labels, attributes, hashes, heldout = (
+            np.asarray(np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)) for part in ("pixels", *ROWS)
+        )
         index = json.loads((folder / "index.json").read_text())
         return Pack(pixels, labels, attributes, hashes, heldout, index, folder)
-    except (OSError, ValueError, LookupError, zipfile.BadZipFile):
+    except (OSError, ValueError, LookupError):
         raise UserError(
             f"the decoded pictures in {folder} are damaged; delete that folder, and they are made anew"
         ) from None
 
 
-def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Resize) -> None:
+def _made(place: Place, name: str, resolution: int, channels: int, resize: Resize) -> Path:
+    """A new folder of the pictures at one size: each process decodes a part of them, the first puts them together."""
+    items, (number, count) = len(place.shelf.items), seat()
+    folder = room(place, name, items * resolution**2 * channels)
+    if count > 1 and not _seen_by_all(folder.parent):  # machines with disks of their own: each decodes all
+        with dealing(None):
+            return _made(place, name, resolution, channels, resize)
+    with ExitStack() as stack:
+        new = exchanged(folder if number else stack.enter_context(committed(folder)))[0]
+        rows = range(number * items // count, (number + 1) * items // count)
+        parts = exchanged(_decode(place.shelf, rows, new / f"{number}.part", resolution, channels, resize))
+        if not number:
+            _bind(place, new, parts, (channels, resolution, resolution))
+    return exchanged(folder)[0]
+
+
+def _seen_by_all(folder: Path) -> bool:
+    """Whether ``folder`` of the first process is the same for the others."""
+    number, _ = seat()
+    with TemporaryDirectory(prefix=".", dir=folder) as mark:
+        found = all(exchanged(Path(exchanged(mark)[0]).is_dir()))
+        exchanged(number)  # before it goes
+    return found
+
+
+@dataclass
+class _Part:
+    """What was decoded in a row: the numbers of the ``good``, the ``hashes`` of their pixels, and what was met."""
+
+    good: list[int] = field(default_factory=list)
+    hashes: bytearray = field(default_factory=bytearray)
+    bad: Bad = field(default_factory=list)
+    sizes: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+
+def _decode(shelf: Shelf, rows: range, to: Path, resolution: int, channels: int, resize: Resize) -> _Part:
+    """Writes the pixels of the pictures ``rows``."""
+
     def treated(opener: Opener) -> tuple[NDArray[np.uint8], bytes, str, str]:
         image = decoded(opener)
         size = f"{image.width}x{image.height}"
         return shaped(image, resolution, channels, resize), content(image), size, KINDS[image.mode]
 
-    shelf = place.shelf
-    good: list[Item] = []
-    bad: Bad = []
-    hashes = bytearray()
-    sizes: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    with (folder / "pixels.npy").open("wb") as file:
-        _header(file, (len(shelf.items), channels, resolution, resolution))
-        for item, result in zip(shelf.items, read(treated, shelf.openers()), strict=True):
+    part = _Part()
+    with to.open("wb") as file:
+        for row, result in zip(rows, read(treated, shelf.openers(rows)), strict=True):
             if isinstance(result, PictureError):
-                bad.append({"name": item.name, "why": str(result)})
+                part.bad.append({"name": shelf.items[row].name, "why": str(result)})
                 continue
             pixels, digest, size, kind = result
             file.write(pixels.data)  # not a map: a full disk must be an error here, not a signal later
-            good.append(item)
-            hashes += digest
-            sizes[size] += 1
-            kinds[kind] += 1
-        file.seek(0)
-        _header(file, (len(good), channels, resolution, resolution))
+            part.good.append(row)
+            part.hashes += digest
+            part.sizes[size] += 1
+            part.kinds[kind] += 1
+    return part
+
+
+def _bind(place: Place, folder: Path, parts: Sequence[_Part], shape: tuple[int, ...]) -> None:
+    """Puts the parts together, and writes what is known of their pictures."""
+    shelf, bad = place.shelf, [one for part in parts for one in part.bad]
+    good = [shelf.items[row] for part in parts for row in part.good]
     if not good:
         tolerate(place.path, bad, len(bad), 0.0)
-    named = {item.label for item in good if item.label is not None}
-    classes = shelf.classes or sorted(named, key=natural)
+    with (folder / "pixels.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (len(good), *shape)}
+        )
+        for number in range(len(parts)):
+            path = folder / f"{number}.part"
+            with path.open("rb") as pixels:
+                shutil.copyfileobj(pixels, file, 1 << 24)
+            path.unlink()
+    classes = shelf.classes or sorted({item.label for item in good if item.label is not None}, key=natural)
     numbers = {label: number for number, label in enumerate(classes)}
-    digests = np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 16)
-    np.savez(
-        folder / "rows.npz",
-        labels=np.array([numbers.get(item.label or "", -1) for item in good], np.int64),
-        attributes=np.array([_flags(item, shelf.attributes) for item in good], np.int8),
-        hashes=digests,
-        heldout=split(digests, [item.heldout for item in good]),
-    )
+    digests = np.frombuffer(b"".join(part.hashes for part in parts), np.uint8).reshape(-1, 16)
+    heldout = split(digests, [item.heldout for item in good])
+    rows: dict[str, NDArray[Any]] = {
+        "labels": np.array([numbers.get(item.label or "", -1) for item in good], np.int64),
+        "attributes": np.array([_flags(item, shelf.attributes) for item in good], np.int8),
+        "hashes": digests, "heldout": heldout,
+    }  # fmt: skip
+    for name in ROWS:
+        np.save(folder / f"{name}.npy", rows[name])
     unlabelled = [item.name for item in good if item.label is None]
     untold = [item.name for item in good if item.attributes is None]
+    names = digests.view("V16")[:, 0]
     index = {"count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None}
     index |= {"attributes": list(shelf.attributes), "unlabelled": unlabelled[:3], "untold": untold[:3]}
-    index |= {"sizes": sizes.most_common(), "kinds": dict(kinds)}
+    index |= {"sizes": sum((part.sizes for part in parts), Counter()).most_common()}
+    index |= {"kinds": dict(sum((part.kinds for part in parts), Counter()))}
+    index |= {"different": len(np.unique(names)), "fingerprint": fingerprint(digests)}
+    index |= {"in_both_parts": int(np.isin(names[~heldout], names[heldout]).sum())}
     index["parts"] = all(item.heldout is not None for item in good)
     index["captioned"] = sum(bool(item.texts) for item in good)
     (folder / "texts.json").write_text(json.dumps([item.texts for item in good]), encoding="utf-8")
@@ -214,11 +264,6 @@ def _pack(place: Place, folder: Path, resolution: int, channels: int, resize: Re
 
 def _flags(item: Item, names: Sequence[str]) -> list[int]:
     return [-1 if item.attributes is None else int(name in item.attributes) for name in names]
-
-
-def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    # numpy pads the header so that the first axis can be changed in place
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def split(hashes: NDArray[np.uint8], sides: Sequence[bool | None]) -> NDArray[np.bool_]:

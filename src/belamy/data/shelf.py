@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -34,17 +35,30 @@ class Item(NamedTuple):
     texts: tuple[str, ...] = ()
 
 
+Run = tuple[int, Callable[[], Iterable[Opener]]]
+"""So many pictures in a row, of one file or a part of it, and what opens them one after the other."""
+
+
 @dataclass(frozen=True)
 class Shelf:
-    """Pictures in a fixed order. ``classes`` names them in an order of the data's own; None: natural order.
+    """Pictures in a fixed order, in ``runs``.
 
-    ``attributes`` are the names of all that a picture may have or not.
+    ``classes`` names them in an order of the data's own; None: natural order. ``attributes`` are the names of all that
+    a picture may have or not.
     """
 
     items: list[Item]
-    openers: Callable[[], Iterable[Opener]]
+    runs: Sequence[Run]
     classes: list[str] | None = None
     attributes: Sequence[str] = ()
+
+    def openers(self, rows: range | None = None) -> Iterator[Opener]:
+        """Of the pictures ``rows``, or of all; a run without any of them is not opened."""
+        start, stop = (0, len(self.items)) if rows is None else (rows.start, rows.stop)
+        for count, run in self.runs:
+            if start < count and stop > 0:
+                yield from islice(run(), max(0, start), min(stop, count))
+            start, stop = start - count, stop - count
 
 
 def halves(words: Iterable[str]) -> dict[str, bool]:

@@ -64,17 +64,44 @@ def dealing(to: str | None) -> Iterator[None]:
         _dealing = before
 
 
+def seat() -> tuple[int, int]:
+    """The number of this process, and how many there are to deal work to: (0, 1) outside of ``dealing``."""
+    return (dist.get_rank(), processes()) if _dealing is not None and processes() > 1 else (0, 1)
+
+
+def exchanged(value: T) -> list[T]:
+    """What each of the processes that work is dealt to has, in their order."""
+    if seat()[1] == 1:
+        return [value]
+    found: list[Any] = [None] * processes()
+    dist.all_gather_object(found, value)
+    return found
+
+
+@contextmanager
+def one_at_first() -> Iterator[None]:
+    """Within ``dealing``, the others come in when the first is through: what it keeps, they find."""
+    number, count = seat()
+    if count > 1 and number:
+        dist.barrier()
+    try:
+        yield
+    finally:
+        if count > 1 and not number:
+            dist.barrier()
+
+
 def dealt(make: Callable[[int], T], places: Sequence[int]) -> Iterator[T]:
     """``make(place)`` for each of ``places``, in order; within ``dealing`` each is made by one process.
 
     What it makes may be anything that pickles. Where it is dealt to "one", the others get nothing.
     """
-    to, count = _dealing, processes()
-    if to is None or count == 1:
+    to, (number, count) = _dealing, seat()
+    if count == 1:
         yield from map(make, places)
         return
     for first in range(0, len(places), count):
-        mine = places[first + dist.get_rank() : first + dist.get_rank() + 1]
+        mine = places[first + number : first + number + 1]
         with dealing(None):  # work within work is its maker's own
             made = [make(place) for place in mine]
         parts: list[Any] | None = [None] * count if to == "all" or leads() else None
