@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import machines
 from belamy import launch as launching
 from belamy.errors import UserError
 from belamy.launch import Machines, launch
@@ -75,7 +76,7 @@ def test_what_keeps_no_checkpoints_begins_again(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_mistakes() -> None:
-    for words, machines, said in (
+    for words, where, said in (
         (["export", "RUN"], Machines(2), "launch is for train, sample and evaluate"),
         (["train", "digits"], Machines(2), "wants --out"),
         (TRAIN, Machines(2, "2"), "--rendezvous HOST:PORT"),
@@ -83,7 +84,7 @@ def test_mistakes() -> None:
         (TRAIN, Machines(2, "all"), "fewest:most"),
     ):
         with pytest.raises(UserError, match=said):
-            launch(words, machines)
+            launch(words, where)
 
 
 def test_a_run_that_lost_a_process_ends_where_others_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,3 +121,26 @@ def test_processes_do_not_outlive_who_started_them(tmp_path: Path) -> None:
     assert begun.stdout.readline() == "up\n"
     begun.kill()
     assert begun.stdout.read() == ""  # the pipe closes when the child is gone
+
+
+@pytest.mark.skipif(not machines.possible(), reason="needs the right to make network namespaces")
+def test_four_processes_on_two_machines_end_where_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dying.py").write_text(DYING)
+    settings = {**DIGITS, "game.use": "./dying.py:Dying"}
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    launch = [sys.executable, "-m", "belamy.cli.main", "launch", "--nproc", "2", "--nodes", "2", "--id", "mine"]
+    launch += ["--rendezvous", f"{machines.ADDRESSES[0]}:29400", "--", "train", "digits", "--out", "many"]
+    with machines.two() as both:
+        running = [machines.started([*launch, "--report-to", "none", *words], within) for within in both]
+        said = [one.communicate(timeout=300)[0] for one in running]
+    assert [one.returncode for one in running] == [0, 0], said
+    assert Path("died").exists() and all("begin again at" in one for one in said)
+    monkeypatch.setenv("RANK", "0")
+    whole = train("digits", settings=settings, out="whole", report_to="none", device="cpu")
+    many = Run.open(Path("many"))
+    assert many.events()[0]["processes"] == 4
+    tensors, state = many.read(many.saved()[-1])
+    assert state["clock"]["examples"] == 96
+    for name, value in whole.read(whole.saved()[-1])[0].items():
+        assert torch.allclose(tensors[name], value, rtol=1e-2, atol=1e-3), name

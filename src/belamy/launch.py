@@ -6,6 +6,8 @@ import logging
 import os
 import secrets
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from pathlib import Path
 
 from belamy.errors import UserError
 from belamy.run import Run
+
+SIOCGIFADDR = 0x8915
+"""Of ioctl(2): the address of an interface."""
 
 ENDED = (2, 75, 130)
 """Exits that no relaunch mends: a mistake of the user's, preemption, Ctrl-C."""
@@ -106,6 +111,36 @@ def _named(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
+def _route(rendezvous: str) -> tuple[str, str | None]:
+    """This machine's address on the way to where machines meet, and the interface that has it, where that is told.
+
+    A machine's own name often leads to its loopback alone, where the others cannot find it.
+    """
+    host, _, port = rendezvous.rpartition(":")
+    try:
+        family, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as one:
+            one.connect(there)  # nothing is sent
+            address = one.getsockname()[0]
+    except (OSError, ValueError) as error:
+        raise UserError(f"--rendezvous {rendezvous} should be HOST:PORT of a machine within reach: {error}") from None
+    return address, next((name for _, name in socket.if_nameindex() if _address(name) == address), None)
+
+
+def _address(interface: str) -> str | None:
+    """The IPv4 address of an interface, where Linux tells it."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            told = fcntl.ioctl(one, SIOCGIFADDR, struct.pack("256s", interface.encode()[:15]))
+        except OSError:
+            return None
+    return socket.inet_ntoa(told[20:24])
+
+
 def _attempt(words: Sequence[str], machines: Machines, count: int, name: str) -> list[int]:
     """The exit codes of processes that failed, the first to fail first; none where all went well."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -115,10 +150,15 @@ def _attempt(words: Sequence[str], machines: Machines, count: int, name: str) ->
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     low, high = machines.between
+    address = "127.0.0.1"
+    if machines.rendezvous is not None:
+        address, interface = _route(machines.rendezvous)
+        if interface is not None:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
     config = LaunchConfig(
         low, high, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint=machines.rendezvous or "localhost:0",
         max_restarts=0, logs_specs=DefaultLogsSpecs(), monitor_interval=0.1, shutdown_timeout=300,
-        local_addr="127.0.0.1" if machines.rendezvous is None else None,
+        local_addr=address,
     )  # fmt: skip
     try:
         elastic_launch(config, sys.executable)("-m", "belamy.cli.main", *words)
