@@ -51,6 +51,8 @@ def jobs() -> list[Job]:
         found.append(Job("throughput", size, 0, f"throughput.py --size {size}", minutes))
     for recipe in ("stylegan", "r3gan"):
         found.append(Job("exported", f"{recipe}-64x3", 0, f"exported.py --recipe {recipe}", 2))
+    for what, minutes in (("processes", 6), ("files", 8), ("rows", 1), ("start", 2), ("table", 20)):
+        found.append(Job("scale", what, 0, f"scale.py --what {what}", minutes))
     for data in ("fashion", "openmoji"):
         for player in ("ours", "dcgan"):
             found.append(Job("images", f"{data}-{player}", 0, f"images.py --data {data} --player {player}", 20))

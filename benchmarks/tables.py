@@ -53,7 +53,7 @@ they can be compared with each other, but not with published ones.
 def write() -> None:
     """Replaces RESULTS.md."""
     sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *text2image()]
-    sections += [*tabular(), *throughput(), *exported(), *resume(), *notes()]
+    sections += [*tabular(), *throughput(), *exported(), *scale(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -83,7 +83,7 @@ def commands(found: Iterable[Record]) -> str:
 
 def machines() -> list[str]:
     found: dict[str, list[str]] = {}
-    for name in ("digits", "images", "modes", *STUDIES, "translation", "text2image", "throughput", "resume"):
+    for name in ("digits", "images", "modes", *STUDIES, "translation", "text2image", "throughput", "scale", "resume"):
         for one in records(name):
             about, device = one["machine"], one["machine"].get("device", "cpu")
             place = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}" + f", {device}" * (
@@ -349,6 +349,35 @@ def exported() -> list[str]:
     head = ["network", "run by", "pictures a second", "times PyTorch", "KID of the digits' run"]
     about = "PyTorch and onnxruntime take turns on the same latents, in batches of 16 and float32 unless told."
     return [f"## Out of Python\n\n{about}\n", table(head, rows), commands(records("exported"))]
+
+
+def scale() -> list[str]:
+    found = {one["variant"]: one for one in records("scale")}
+    rows = []
+    if one := found.get("processes"):
+        met = verdict(one["efficiency"]["median"] >= 0.9)
+        rows.append(["examples a second of two processes, against twice those of one", "at least .9",
+                     f"{ranged(one['efficiency'], '.3f')}: {met}"])  # fmt: skip
+    if one := found.get("files"):
+        told = f"{one['again_seconds']:.1f}; {one['first_seconds']:.0f} when they were decoded"
+        rows.append([f"seconds to open {one['files']:,} files again", "seconds", told])
+    if one := found.get("rows"):
+        met = verdict(one["seconds"]["max"] < 1)
+        place = f"seconds to the first batch anywhere in an epoch of {one['rows']:,} rows"
+        rows.append([place, "below 1", f"{ranged(one['seconds'], '.4f')}: {met}"])
+    if one := found.get("start"):
+        for what, name, most in (("`belamy --help`", "help_seconds", 0.5), ("the first step", "train_seconds", 10)):
+            met = verdict(one[name]["median"] < most)
+            rows.append([f"seconds to {what}", f"below {most:g}", f"{ranged(one[name], '.2f')}: {met}"])
+    if one := found.get("table"):
+        for what, value, most in (
+            ("minutes to learn from 199,523 rows of 42 columns", one["train_seconds"] / 60, 20),
+            ("seconds to sample a million of them", one["million_seconds"], 60), ("GiB held at most", one["gib"], 4),
+        ):
+            rows.append([what, f"below {most}", f"{value:.1f}: {verdict(value < most)}"])
+    if not rows:
+        return []
+    return ["## Scale\n", table(["what", "target", "measured"], rows), commands(found.values())]
 
 
 def resume() -> list[str]:

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 import digits
 from belamy.data.pictures import Pictures
@@ -23,6 +23,7 @@ from belamy.games.r3gan import R3GAN
 from belamy.hardware import choose_device
 from belamy.ops.adversarial import relativistic
 from belamy.ops.penalties import squared_gradients
+from belamy.ops.piecewise import Steep, known, slopes_along
 from belamy.planning import Plan, compose, plan
 from belamy.recipe import at
 from common import Record, command, parsed, parser, record, summary
@@ -52,6 +53,7 @@ class Loop:
         assert isinstance(game, R3GAN)
         game.advance(PLAYED)
         self.game, self.layout, self.bf16 = game.to(self.device), layout, precision == "bf16"
+        self.penalised = _at_once if fused else _twice
         self.game.to(memory_format=layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(game.generator)
         adam = self.recipe.optimizers["generator"]
@@ -77,11 +79,10 @@ class Loop:
         game.discriminator.requires_grad_(True)
         game.generator.requires_grad_(False)
         with self.autocast():
-            fake = game.generator(rng.normal(game.latent), classes).detach().requires_grad_()
-            pairs = torch.cat([seen(real.requires_grad_()), seen(fake)])
-            logits = game.discriminator(pairs, classes.repeat(2) if classes is not None else None)
-            r1, r2 = squared_gradients(logits, real, fake)
-            loss = relativistic(*logits.chunk(2)) + game.penalties["r1"] / 2 * (r1 + r2).mean()
+            both = torch.cat([real, game.generator(rng.normal(game.latent), classes)]).requires_grad_()
+            pairs = torch.cat([seen(side) for side in both.chunk(2)])
+            twice = None if classes is None else classes.repeat(2)
+            loss = self.penalised(game.discriminator, both, pairs, twice, game.penalties["r1"])
         discriminator_moves.zero_grad()
         loss.backward()
         discriminator_moves.step()
@@ -102,6 +103,25 @@ class Loop:
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def _twice(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | None, weight: float) -> Tensor:
+    """The discriminator's loss, as it is written down: what it says of ``seen``, which were ``pictures``."""
+    logits = judge(seen, classes)
+    (squares,) = squared_gradients(logits, pictures)
+    return relativistic(*logits.chunk(2)) + weight / 2 * squares.mean() * 2
+
+
+def _at_once(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | None, weight: float) -> Tensor:
+    """The same without a double backward."""
+    steep = Steep(lambda samples: judge(samples, classes), seen)
+    slopes, along = slopes_along(seen, pictures, steep.slopes)
+    logits, own = steep.logits.requires_grad_(), list(judge.parameters())
+    adversarial = relativistic(*logits.chunk(2))
+    (share,) = torch.autograd.grad(adversarial, logits)
+    gradients = steep.gradients(share, along * (weight / len(share) * 2), own)
+    penalty = weight / 2 * slopes.square().flatten(1).sum(1).mean() * 2
+    return known(adversarial.detach() + penalty, own, gradients)
 
 
 @contextmanager

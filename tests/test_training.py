@@ -36,6 +36,8 @@ from belamy.games.r3gan import R3GAN
 class Slow(R3GAN):
     """The same game, that waits at each step while there is a file `slow` beside it."""
 
+    piecewise = True
+
     def advance(self, examples):
         super().advance(examples)
         if examples and Path(__file__).with_name("slow").exists():
@@ -48,6 +50,8 @@ from belamy.games.r3gan import R3GAN
 
 class Troubled(R3GAN):
     """Its generator's loss is not a number for ``times`` steps from ``first`` examples on."""
+
+    piecewise = True
 
     def __init__(self, resolution: int, channels: int, classes: int = 0, first: int = 32, times: int = 1):
         super().__init__(resolution, channels, classes, latent=4, widths=[4, 4])

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from belamy.chance import Chance, key
 from belamy.ema import Averages
@@ -84,6 +85,8 @@ class Engine:
         }
         self.optimizers = {name: self._optimizer(name) for name in self.players}
         self.clock = Clock()
+        self.alarms: list[bool] = []
+        """Raised by a process before a step; after it each is raised in all of them where it was in one."""
         self._loader: Loader | None = None
 
     def _optimizer(self, player: str) -> torch.optim.Optimizer:
@@ -133,8 +136,8 @@ class Engine:
             for parameter in parameters:
                 parameter.grad = None
             where = (self.recipe.seed, self.clock.attempt, self.clock.examples, index, repeat)
-            score = self._backward(turn, batch, key("step", *where))
-            norm = self._average_gradients(parameters)
+            score = self._agreed(parameters, self._backward(turn, batch, key("step", *where)))
+            norm = get_total_norm([value.grad for value in parameters if value.grad is not None]).item()
             report.norms[turn.player] = norm
             name = turn.loss.__name__.removesuffix("_loss")
             report.terms |= {f"{name}/{term}": value for term, value in score.terms.items()}
@@ -148,7 +151,7 @@ class Engine:
                 self.game.observe({what: value.item() for what, value in score.seen.items()})
 
     def _backward(self, turn: Turn, batch: Batch, seed: int) -> Score:
-        """Adds up the gradients of this rank's rows, ``micro`` at a time; returns the mean score of the batch."""
+        """Adds up the gradients of this rank's rows, ``micro`` at a time; returns the mean of their scores."""
         count = self.rows.stop - self.rows.start
         micro = self.recipe.micro or count
         scores = []
@@ -160,33 +163,32 @@ class Engine:
                 score = turn.loss(part, rng)
             (score.total * (turn.every * micro / count)).backward()
             scores.append(score)
-        return Score(self._mean([score.terms for score in scores]), self._mean([score.seen for score in scores]))
+        return Score(_mean([score.terms for score in scores]), _mean([score.seen for score in scores]))
 
-    def _mean(self, parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        names = list(parts[0])
-        if not names:
-            return {}
-        values = torch.stack([torch.stack([part[name].detach().float() for name in names]) for part in parts]).mean(0)
-        if self.ranks > 1:
-            dist.all_reduce(values)
-            values /= self.ranks
-        return dict(zip(names, values.unbind(), strict=True))
+    def _agreed(self, parameters: list[nn.Parameter], score: Score) -> Score:
+        """Replaces gradients, and the score, by their means over ranks, in one reduction, and passes ``alarms`` on.
 
-    def _average_gradients(self, parameters: list[nn.Parameter]) -> float:
-        """Replaces gradients by their mean over ranks, in one flat reduction; returns their norm.
-
-        A parameter that no rank has used is left without one: a zero would count as a step of Adam's.
+        A parameter that no rank has used is left without a gradient: a zero would count as a step of Adam's.
         """
-        if self.ranks > 1:
-            gradients = [value.grad if value.grad is not None else torch.zeros_like(value) for value in parameters]
-            used = torch.tensor([float(value.grad is not None) for value in parameters]).to(gradients[0])
-            flat = torch.cat([*(gradient.flatten() for gradient in gradients), used])
-            dist.all_reduce(flat)
-            *pieces, used = (flat / self.ranks).split([*(gradient.numel() for gradient in gradients), len(used)])
-            for value, gradient, piece, share in zip(parameters, gradients, pieces, used.tolist(), strict=True):
-                # Into memory laid out as the parameter is: the fused Adam pairs elements by address.
-                value.grad = gradient.copy_(piece.view(value.shape)) if share else None
-        return torch.nn.utils.get_total_norm([value.grad for value in parameters if value.grad is not None]).item()
+        if self.ranks == 1:
+            return score
+        gradients = [value.grad if value.grad is not None else torch.zeros_like(value) for value in parameters]
+        told = [*score.terms.values(), *score.seen.values()]
+        marks = [*(float(value.grad is not None) for value in parameters), *map(float, self.alarms)]
+        flat = torch.cat([
+            *(gradient.flatten() for gradient in gradients), *(value.view(1).to(gradients[0]) for value in told),
+            torch.tensor(marks).to(gradients[0]),
+        ])  # fmt: skip
+        dist.all_reduce(flat)
+        sizes = [*(one.numel() for one in gradients), len(told), len(marks)]
+        *pieces, values, shares = (flat / self.ranks).split(sizes)
+        used, alarms = shares.split([len(parameters), len(self.alarms)])
+        for value, gradient, piece, share in zip(parameters, gradients, pieces, used.tolist(), strict=True):
+            # Into memory laid out as the parameter is: the fused Adam pairs elements by address.
+            value.grad = gradient.copy_(piece.view(value.shape)) if share else None
+        self.alarms = [share > 0 for share in alarms.tolist()]
+        means = iter(values.to(told[0]).unbind())
+        return Score({name: next(means) for name in score.terms}, {name: next(means) for name in score.seen})
 
     def _move(self, player: str) -> None:
         plan, optimizer = self.recipe.optimizers[player], self.optimizers[player]
@@ -265,6 +267,14 @@ class Engine:
                         name: value.clone() if name == "step" else torch.empty_like(parameter).copy_(value)
                         for name, value in mine.items()
                     }
+
+
+def _mean(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    names = list(parts[0])
+    if not names:
+        return {}
+    values = torch.stack([torch.stack([part[name].detach().float() for name in names]) for part in parts]).mean(0)
+    return dict(zip(names, values.unbind(), strict=True))
 
 
 def _share(batch: int, rank: int, ranks: int, micro: int | None, pack: int) -> slice:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 import torch.distributed as dist
 
 from belamy.critic import Critic
@@ -26,6 +25,7 @@ from belamy.storage import digest_of, write_json
 from belamy.watchdog import Finding, Probe, Watchdog
 
 PREEMPTED, INTERRUPTED = 75, 130
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 ROLLBACKS = 3
 
 
@@ -74,7 +74,7 @@ class Sitting:
             if self._ending:  # the last checkpoint is written: what is left can be made again
                 raise SystemExit(_code(number))
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             try:
                 stack.callback(signal.signal, number, signal.signal(number, heard))
             except ValueError:
@@ -107,6 +107,7 @@ class Sitting:
         total = self.recipe.examples
         while self.examples < total and not self.stopped:
             before = self.examples
+            self.engine.alarms = [self.signal == number for number in SIGNALS]
             try:
                 step = self.engine.step()
             except DivergedError as trouble:
@@ -132,11 +133,11 @@ class Sitting:
                 self._stop()
 
     def _told_to_stop(self) -> bool:
-        if self.engine.ranks > 1:  # a signal may reach one process a step before the others
-            told = torch.tensor([self.signal], device=self.plan.device)
-            dist.all_reduce(told, dist.ReduceOp.MAX)
-            self.signal = int(told.item())
-        return self.signal != 0
+        if self.engine.ranks == 1:
+            return self.signal != 0
+        heard = [number for number, raised in zip(SIGNALS, self.engine.alarms, strict=True) if raised]
+        self.signal = heard[0] if heard else self.signal  # which may reach one process a step before the others
+        return bool(heard)
 
     def _stop(self) -> None:
         self._keep()

@@ -113,6 +113,7 @@ class Loader:
         self._ahead: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
         self._closed = threading.Event()
         self._source, self._batch, self._rows, self._pin = source, batch, rows, pin
+        torch.get_num_threads()  # this thread settles its own number before the other sets one for those to come
         self._thread = threading.Thread(target=self._fill, args=(position,), daemon=True, name="belamy-loader")
         self._thread.start()
 
