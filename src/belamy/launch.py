@@ -9,15 +9,20 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from belamy.errors import UserError
 from belamy.run import Run
 
 SIOCGIFADDR = 0x8915
 """Of ioctl(2): the address of an interface."""
+
+MEETING = 600.0
+"""Seconds to wait for the machine that hosts the meeting."""
 
 ENDED = (2, 75, 130)
 """Exits that no relaunch mends: a mistake of the user's, preemption, Ctrl-C."""
@@ -111,20 +116,32 @@ def _named(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
-def _route(rendezvous: str) -> tuple[str, str | None]:
-    """This machine's address on the way to where machines meet, and the interface that has it, where that is told.
+@dataclass(frozen=True)
+class _Way:
+    """This machine's ``address`` on the way to where machines meet, the ``interface`` that has it, where that is told,
+    and whether it ``hosts`` the meeting.
 
     A machine's own name often leads to its loopback alone, where the others cannot find it.
     """
-    host, _, port = rendezvous.rpartition(":")
-    try:
-        family, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, socket.SOCK_DGRAM) as one:
-            one.connect(there)  # nothing is sent
-            address = one.getsockname()[0]
-    except (OSError, ValueError) as error:
-        raise UserError(f"--rendezvous {rendezvous} should be HOST:PORT of a machine within reach: {error}") from None
-    return address, next((name for _, name in socket.if_nameindex() if _address(name) == address), None)
+
+    address: str = "127.0.0.1"
+    interface: str | None = None
+    hosts: bool = True
+
+    @classmethod
+    def to(cls, rendezvous: str) -> _Way:
+        host, _, port = rendezvous.rpartition(":")
+        try:
+            family, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, socket.SOCK_DGRAM) as one:
+                one.connect(there)  # nothing is sent
+                address = one.getsockname()[0]
+            with socket.socket(family, socket.SOCK_STREAM) as one:
+                hosts = address == there[0] and one.connect_ex(there) != 0  # another may host it here already
+        except (OSError, ValueError) as error:
+            known = f"--rendezvous {rendezvous} should be HOST:PORT of a machine within reach"
+            raise UserError(f"{known}: {error}") from None
+        return cls(address, next((name for _, name in socket.if_nameindex() if _address(name) == address), None), hosts)
 
 
 def _address(interface: str) -> str | None:
@@ -145,26 +162,42 @@ def _attempt(words: Sequence[str], machines: Machines, count: int, name: str) ->
     """The exit codes of processes that failed, the first to fail first; none where all went well."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousConnectionError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    class Logs(DefaultLogsSpecs):
+        begun = False
+
+        def reify(self, envs: Any) -> Any:
+            self.begun = True  # processes are about to start
+            return super().reify(envs)
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     low, high = machines.between
-    address = "127.0.0.1"
-    if machines.rendezvous is not None:
-        address, interface = _route(machines.rendezvous)
-        if interface is not None:
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
-    config = LaunchConfig(
-        low, high, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint=machines.rendezvous or "localhost:0",
-        max_restarts=0, logs_specs=DefaultLogsSpecs(), monitor_interval=0.1, shutdown_timeout=300,
-        local_addr=address,
-    )  # fmt: skip
-    try:
-        elastic_launch(config, sys.executable)("-m", "belamy.cli.main", *words)
-    except ChildFailedError as error:
-        failures = sorted(error.failures.values(), key=lambda failure: failure.timestamp)
-        return [failure.exitcode for failure in failures]
-    except SignalException as stopped:
-        return [130 if stopped.sigval == signal.SIGINT else 75]
-    return []
+    deadline = time.monotonic() + MEETING
+    while True:
+        way = _Way() if machines.rendezvous is None else _Way.to(machines.rendezvous)
+        if way.interface is not None:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", way.interface)
+        logs = Logs()
+        config = LaunchConfig(
+            low, high, count, run_id=name, rdzv_backend="c10d", rdzv_endpoint=machines.rendezvous or "localhost:0",
+            max_restarts=0, logs_specs=logs, monitor_interval=0.1, shutdown_timeout=300, local_addr=way.address,
+            rdzv_configs={"is_host": way.hosts},
+        )  # fmt: skip
+        try:
+            elastic_launch(config, sys.executable)("-m", "belamy.cli.main", *words)
+        except ChildFailedError as error:
+            failures = sorted(error.failures.values(), key=lambda failure: failure.timestamp)
+            return [failure.exitcode for failure in failures]
+        except SignalException as stopped:
+            return [130 if stopped.sigval == signal.SIGINT else 75]
+        except RendezvousConnectionError:
+            if logs.begun:  # the machine that hosts has left: it begins again, or is gone
+                return [1]
+            if time.monotonic() > deadline:
+                raise UserError(f"nobody hosts the meeting at {machines.rendezvous}") from None
+            time.sleep(0.5)  # it is between two attempts: this one has not begun
+            continue
+        return []
