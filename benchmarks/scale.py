@@ -35,6 +35,8 @@ from common import CACHE, DATA, ROOT, Record, command, parsed, parser, record, s
 
 BELAMY = str(ROOT / ".venv" / "bin" / "belamy")
 ROWS = 10_000_000
+BATCH = 32
+"""Examples of each process in a step."""
 QUIET = ["--report-to", "none", "--set", "judging.metric=none", "--set", "watching.times=0"]
 
 
@@ -64,10 +66,10 @@ def rate(count: int, batch: int, examples: int) -> float:
 def processes(rounds: int = 4) -> Record:
     pairs = []
     for number in range(rounds):
-        pairs.append([rate(count, 16, 1600) for count in (1, 2)])
+        pairs.append([rate(count, BATCH, 2560) for count in (1, 2)])
         say(f"round {number + 1}: {pairs[-1]}")
     return {
-        "one": summary([one for one, _ in pairs], 1), "two": summary([two for _, two in pairs], 1),
+        "batch_each": BATCH, "one": summary([one for one, _ in pairs], 1), "two": summary([two for _, two in pairs], 1),
         "efficiency": summary([two / one / 2 for one, two in pairs], 3),
     }  # fmt: skip
 
