@@ -23,7 +23,7 @@ from belamy.games.r3gan import R3GAN
 from belamy.hardware import choose_device
 from belamy.ops.adversarial import relativistic
 from belamy.ops.penalties import squared_gradients
-from belamy.ops.piecewise import Steep, known, slopes_along
+from belamy.ops.piecewise import penalised
 from belamy.planning import Plan, compose, plan
 from belamy.recipe import at
 from common import Record, command, parsed, parser, record, summary
@@ -114,14 +114,12 @@ def _twice(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | N
 
 def _at_once(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | None, weight: float) -> Tensor:
     """The same without a double backward."""
-    steep = Steep(lambda samples: judge(samples, classes), seen)
-    slopes, along = slopes_along(seen, pictures, steep.slopes)
-    logits, own = steep.logits.requires_grad_(), list(judge.parameters())
-    adversarial = relativistic(*logits.chunk(2))
-    (share,) = torch.autograd.grad(adversarial, logits)
-    gradients = steep.gradients(share, along * (weight / len(share) * 2), own)
-    penalty = weight / 2 * slopes.square().flatten(1).sum(1).mean() * 2
-    return known(adversarial.detach() + penalty, own, gradients)
+    weights = seen.new_full((len(seen),), 2 * weight / len(seen))
+    adversarial, squares, _ = penalised(
+        lambda samples: judge(samples, classes), pictures, seen, lambda logits: relativistic(*logits.chunk(2)), weights,
+        list(judge.parameters()),
+    )  # fmt: skip
+    return adversarial + weight / 2 * squares.mean() * 2
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from belamy.ops.adversarial import LOSSES
 from belamy.ops.normalisation import gradient_normalised
 from belamy.ops.packing import packed, unpacked
 from belamy.ops.penalties import PENALTIES, Trial
-from belamy.ops.piecewise import Steep, known, slopes_along
+from belamy.ops.piecewise import penalised
 from belamy.ops.schedule import cosine
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
@@ -158,23 +158,16 @@ class Duel(Game):
         """What the discriminator's loss is with R1 and R2, without a double backward."""
         samples = torch.cat([real, fake]).detach().requires_grad_()
         altered = torch.cat([self._augmented(side, rng) for side in samples.chunk(2)])
-        steep = Steep(lambda samples: self.judge(samples.chunk(2), batch, rng), altered)
-        slopes, along = slopes_along(altered, samples, steep.slopes)
-        logits = steep.logits.requires_grad_()
-        adversarial = self.loss.discriminator(*logits.chunk(2))
-        (share,) = torch.autograd.grad(adversarial, logits)
-
-        squares = slopes.float().square().flatten(1).sum(1).view(2, -1).mean(1) / 2
-        weights = {name: self.penalties.get(name, 0.0) for name in ("r1", "r2")}
-        each = torch.tensor(list(weights.values())).to(along).repeat_interleave(len(real)) / len(real)
-        parameters = [value for value in self.get_submodule("discriminator").parameters() if value.requires_grad]
-        gradients = steep.gradients(share, along * each.view(-1, *[1] * (along.dim() - 1)), parameters)
-        costs = {name: weight * square for (name, weight), square in zip(weights.items(), squares, strict=True)}
-        return Score(
-            {"adversarial": known(adversarial.detach(), parameters, gradients)}
-            | {name: cost for name, cost in costs.items() if name in self.penalties},
-            self._seen(*logits.detach().chunk(2)),
-        )
+        weights = torch.tensor([self.penalties.get(name, 0.0) for name in ("r1", "r2")]).to(samples)
+        weights = weights.repeat_interleave(len(real))
+        adversarial, squares, logits = penalised(
+            lambda sets: self.judge(sets.chunk(2), batch, rng), samples, altered,
+            lambda logits: self.loss.discriminator(*logits.chunk(2)), weights / len(real),
+            [value for value in self.get_submodule("discriminator").parameters() if value.requires_grad],
+        )  # fmt: skip
+        r1, r2 = (weights * squares).view(2, -1).mean(1) / 2
+        costs = {name: cost for name, cost in (("r1", r1), ("r2", r2)) if name in self.penalties}
+        return Score({"adversarial": adversarial, **costs}, self._seen(*logits.chunk(2)))
 
     def _seen(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """Mean logits; and what adaptive augmentation and penalties go by, and where they stand.

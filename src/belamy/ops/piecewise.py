@@ -94,17 +94,6 @@ def _going(way: _Trace | _Following) -> Iterator[None]:
         _now = before
 
 
-def slopes_along(altered: Tensor, samples: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
-    """Slopes by ``samples`` from those by ``altered`` ones, and how these move along the former.
-
-    ``altered`` is affine in ``samples``, which require a gradient.
-    """
-    slopes = slopes.detach().requires_grad_()
-    (found,) = torch.autograd.grad(altered, samples, slopes, create_graph=True)
-    (along,) = torch.autograd.grad(found, slopes, found.detach())
-    return found.detach(), along
-
-
 class Steep:
     """Logits [N] of ``judge(samples)``, and their slopes by the samples [N, ...]."""
 
@@ -125,6 +114,17 @@ class Steep:
         return list(torch.autograd.grad(following.found, weights, self._below, materialize_grads=True))
 
 
+def slopes_along(altered: Tensor, samples: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes by ``samples`` from those by ``altered`` ones, and how these move along the former.
+
+    ``altered`` is affine in ``samples``, which require a gradient.
+    """
+    slopes = slopes.detach().requires_grad_()
+    (found,) = torch.autograd.grad(altered, samples, slopes, create_graph=True)
+    (along,) = torch.autograd.grad(found, slopes, found.detach())
+    return found.detach(), along
+
+
 class _Known(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *weights: Tensor) -> Tensor:
@@ -140,3 +140,22 @@ def known(value: Tensor, weights: Sequence[Tensor], gradients: Sequence[Tensor])
     """``value`` (a scalar), whose gradients by the ``weights`` have been found already."""
     result: Tensor = _Known.apply(value, gradients, *weights)
     return result
+
+
+def penalised(
+    judge: Callable[[Tensor], Tensor], samples: Tensor, altered: Tensor, loss: Callable[[Tensor], Tensor],
+    weights: Tensor, parameters: Sequence[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The ``loss`` of the logits [N] that ``judge`` gives ``altered`` samples, the squared slopes [N], and the logits.
+
+    The gradients of the first, by the ``parameters`` of the judge, are those of the loss and of ``weights`` [N] / 2
+    times the squared slopes by the ``samples``, of which what is ``altered`` is an affine function.
+    """  # fmt: skip
+    steep = Steep(judge, altered)
+    slopes, along = slopes_along(altered, samples, steep.slopes)
+    logits = steep.logits.requires_grad_()
+    value = loss(logits)
+    (share,) = torch.autograd.grad(value, logits)
+    gradients = steep.gradients(share, along * weights.view(-1, *[1] * (along.dim() - 1)), parameters)
+    squares = slopes.float().square().flatten(1).sum(1)
+    return known(value.detach(), parameters, gradients), squares, logits.detach()
