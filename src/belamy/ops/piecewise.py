@@ -133,7 +133,7 @@ class _Known(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(slope * gradient for gradient in ctx.saved_tensors)
+        return None, None, *torch._foreach_mul(ctx.saved_tensors, slope)
 
 
 def known(value: Tensor, weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
