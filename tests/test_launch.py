@@ -99,6 +99,7 @@ def test_a_run_that_lost_a_process_ends_where_others_end(tmp_path: Path, monkeyp
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "a process ended with SIGKILL: 2 begin again" in done.stderr and Path("died").exists()
+    assert "Traceback" not in done.stderr
     monkeypatch.setenv("RANK", "0")
     whole = train("digits", settings=settings, out="whole", report_to="none", device="cpu")
     torn = Run.open(Path("torn"))

@@ -18,6 +18,7 @@ from belamy.chance import Chance, key
 from belamy.ema import Averages
 from belamy.errors import UserError
 from belamy.game import Batch, Game, Score, Turn
+from belamy.ops.processes import speaking
 from belamy.recipe import Recipe, at
 from belamy.source import Loader, Source
 
@@ -179,7 +180,8 @@ class Engine:
             *(gradient.flatten() for gradient in gradients), *(value.view(1).to(gradients[0]) for value in told),
             torch.tensor(marks).to(gradients[0]),
         ])  # fmt: skip
-        dist.all_reduce(flat)
+        with speaking():
+            dist.all_reduce(flat)
         sizes = [*(one.numel() for one in gradients), len(told), len(marks)]
         *pieces, values, shares = (flat / self.ranks).split(sizes)
         used, alarms = shares.split([len(parameters), len(self.alarms)])

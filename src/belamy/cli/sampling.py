@@ -54,7 +54,7 @@ def write_samples(
         raise UserError(f"--out {out} should be a folder, a .png or a .npz{hint}")
     if out.suffix == ".png" and n > GRID:
         raise UserError(f"a grid of {n:,} pictures is too large to look at: --out a folder or a .npz")
-    if out.suffix == "" and out.is_dir() and any(out.iterdir()) and leads():
+    if out.suffix == "" and out.is_dir() and any(out.iterdir()):
         raise UserError(f"{out} is not empty; choose another --out")
     model = load(source, str(choose_device(device)))
     if model.codec.key == "row":

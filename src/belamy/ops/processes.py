@@ -45,6 +45,15 @@ def _follow_parent() -> None:
         ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)
 
 
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Raises ConnectionError where another process has stopped, which torch tells by a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionError(f"another process has stopped ({str(error).splitlines()[0]})") from error
+
+
 def leads() -> bool:
     """Whether this process is the only one, or the one that writes and speaks."""
     return not dist.is_initialized() or dist.get_rank() == 0
@@ -74,7 +83,8 @@ def exchanged(value: T) -> list[T]:
     if seat()[1] == 1:
         return [value]
     found: list[Any] = [None] * processes()
-    dist.all_gather_object(found, value)
+    with speaking():
+        dist.all_gather_object(found, value)
     return found
 
 
@@ -105,10 +115,11 @@ def dealt(make: Callable[[int], T], places: Sequence[int]) -> Iterator[T]:
         with dealing(None):  # work within work is its maker's own
             made = [make(place) for place in mine]
         parts: list[Any] | None = [None] * count if to == "all" or leads() else None
-        if to == "all":
-            dist.all_gather_object(parts, made)
-        else:
-            dist.gather_object(made, parts)
+        with speaking():
+            if to == "all":
+                dist.all_gather_object(parts, made)
+            else:
+                dist.gather_object(made, parts)
         for part in parts or ():
             yield from part
 
