@@ -44,6 +44,9 @@ class Luck:
     def uniform(self, *shape: int) -> Tensor:
         return torch.rand(self.rows, *shape, device=self.device)
 
+    def uniforms(self, *sizes: int) -> tuple[Tensor, ...]:
+        return self.uniform(sum(sizes)).split(list(sizes), dim=1)
+
 
 class Loop:
     """The mathematics of the recipe with the same networks, as one would write it down for this one case."""

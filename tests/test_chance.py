@@ -150,3 +150,10 @@ def test_rows_split_into_independent_ones() -> None:
     assert torch.equal(Chance(1, range(40, 50)).split(2).normal(), drawn[80:100])
     others = [rng.normal(), parts.normal()[::2], drawn[1::2]]
     assert max(abs(torch.corrcoef(torch.stack([drawn[::2], other]))[0, 1].item()) for other in others) < 0.05
+
+
+def test_several_draws_in_one_go_are_the_same_draws() -> None:
+    one, other = Chance(3, range(5)), Chance(3, range(5))
+    for found, size in zip(one.uniforms(4, 1, 3), (4, 1, 3), strict=True):
+        assert torch.equal(found, other.uniform(size))
+    assert torch.equal(one.normal(2), other.normal(2))

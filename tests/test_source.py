@@ -129,11 +129,17 @@ def test_the_loader_reads_no_further_ahead_than_told() -> None:
             return super().draw(position, size)
 
     source = Counting(30)
-    loader = Loader(source, 8, slice(0, 8), ahead=3)
-    while source.drawn < 4:  # three wait, and one is ready to
+    loader = Loader(source, 8, slice(0, 8), ahead=4)
+    while source.drawn < 4:
         time.sleep(0.01)
     time.sleep(0.1)
     assert source.drawn == 4
+    next(loader)
+    time.sleep(0.1)
+    assert source.drawn == 4  # it wakes for two at once
+    next(loader)
+    while source.drawn < 6:
+        time.sleep(0.01)
     loader.close()
 
 

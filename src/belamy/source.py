@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
@@ -110,7 +108,9 @@ class Loader:
     """
 
     def __init__(self, source: Source, batch: int, rows: slice, position: int = 0, ahead: int = 4, pin: bool = False):
-        self._ahead: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
+        self._ahead: queue.Queue[Batch | BaseException] = queue.Queue()
+        self._taken, self._bundle = 0, max(1, ahead // 2)
+        self._room = threading.Semaphore(ahead // self._bundle)  # threads that wake each other at every batch cost time
         self._closed = threading.Event()
         self._source, self._batch, self._rows, self._pin = source, batch, rows, pin
         torch.get_num_threads()  # this thread settles its own number before the other sets one for those to come
@@ -121,17 +121,21 @@ class Loader:
         item: Batch | BaseException
         # More OpenMP threads than cores make libgomp sleep at every barrier: measured 30 times slower training.
         torch.set_num_threads(1)
-        while not self._closed.is_set():
-            try:
-                item = self._source.draw(position + self._rows.start, self._rows.stop - self._rows.start)
-                if self._pin:
-                    item = {name: value.pin_memory() for name, value in item.items()}
-            except BaseException as error:  # handed to the reader, which raises it
-                item = error
-            position += self._batch
-            self._ahead.put(item)
-            if isinstance(item, BaseException):
-                return
+        while True:
+            self._room.acquire()
+            for _ in range(self._bundle):
+                if self._closed.is_set():
+                    return
+                try:
+                    item = self._source.draw(position + self._rows.start, self._rows.stop - self._rows.start)
+                    if self._pin:
+                        item = {name: value.pin_memory() for name, value in item.items()}
+                except BaseException as error:  # handed to the reader, which raises it
+                    item = error
+                position += self._batch
+                self._ahead.put(item)
+                if isinstance(item, BaseException):
+                    return
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -140,12 +144,12 @@ class Loader:
         item = self._ahead.get()
         if isinstance(item, BaseException):
             raise item
+        self._taken += 1
+        if self._taken % self._bundle == 0:
+            self._room.release()
         return item
 
     def close(self) -> None:
         self._closed.set()
-        deadline = time.monotonic() + 5
-        while self._thread.is_alive() and time.monotonic() < deadline:
-            with contextlib.suppress(queue.Empty):
-                self._ahead.get_nowait()  # the thread may be waiting for room
-            self._thread.join(timeout=0.01)
+        self._room.release()
+        self._thread.join(timeout=5)

@@ -23,16 +23,22 @@ def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: fl
     if p <= 0:
         return images
     images = images.contiguous()  # with three channels innermost, nothing of this is vectorised
-    chosen = (rng.uniform(4) < p).float()
-    move, zoom, angle = rng.uniform(2) * 2 - 1, rng.normal(1), rng.uniform(1) * 2 - 1
-    tint, corner = rng.uniform(3) - 0.5, rng.uniform(2)
+    transformed = bool(scale or turn)
+    if transformed:
+        drawn, move = rng.uniforms(4, 2)
+        zoom, angle = rng.normal(1)[:, 0] * scale, (rng.uniform(1)[:, 0] * 2 - 1) * turn
+        tint, corner = rng.uniforms(3, 2)
+    else:
+        drawn, move, _, _, tint, corner = rng.uniforms(4, 2, 1, 1, 3, 2)
+        zoom = angle = drawn.new_zeros(len(drawn))
+    chosen = (drawn < p).float()
+    move, tint = (move * 2 - 1) * shift * chosen[:, 1:2], tint - 0.5
     if colour:
         images = _recolour(images, tint * colour * chosen[:, :1])
-    if scale or turn:
-        zoom, angle = zoom * scale * chosen[:, 2:3], angle * turn * chosen[:, 3:4]
-        images = _transform(images, move * shift * chosen[:, 1:2], torch.exp2(zoom[:, 0]), angle[:, 0])
+    if transformed:
+        images = _transform(images, move, torch.exp2(zoom * chosen[:, 2]), angle * chosen[:, 3])
     elif shift:
-        images = _shift(images, move * shift * chosen[:, 1:2])
+        images = _shift(images, move)
     return _hide(images, corner, cut, chosen[:, 3]) if cut else images
 
 
