@@ -48,7 +48,7 @@ def main() -> None:
 
 def fail(message: str, code: int) -> None:
     if not _leads():
-        time.sleep(1)  # a mistake that all have met is told by the one that leads, whose end is that of the others
+        time.sleep(10)  # a mistake that all have met is told by the one that leads, whose end is that of the others
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
