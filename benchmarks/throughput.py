@@ -112,7 +112,7 @@ def _twice(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | N
     """The discriminator's loss, as it is written down: what it says of ``seen``, which were ``pictures``."""
     logits = judge(seen, classes)
     (squares,) = squared_gradients(logits, pictures)
-    return relativistic(*logits.chunk(2)) + weight / 2 * squares.mean() * 2
+    return relativistic(*logits.chunk(2)) + weight * squares.mean()
 
 
 def _at_once(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor | None, weight: float) -> Tensor:
@@ -122,7 +122,7 @@ def _at_once(judge: nn.Module, pictures: Tensor, seen: Tensor, classes: Tensor |
         lambda samples: judge(samples, classes), pictures, seen, lambda logits: relativistic(*logits.chunk(2)), weights,
         list(judge.parameters()),
     )  # fmt: skip
-    return adversarial + weight / 2 * squares.mean() * 2
+    return adversarial + weight * squares.mean()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-NAMES = ("belamy-a", "belamy-b")
+NAMES = (f"belamy-{os.getpid()}-a", f"belamy-{os.getpid()}-b")
 ADDRESSES = ("10.213.77.1", "10.213.77.2")
 
 
@@ -18,9 +18,9 @@ def _run(*words: str) -> bool:
 
 def possible() -> bool:
     """Whether this user may make them here."""
-    if shutil.which("ip") is None or not _run("ip", "netns", "add", "belamy-trial"):
+    if shutil.which("ip") is None or not _run("ip", "netns", "add", NAMES[0]):
         return False
-    return _run("ip", "netns", "delete", "belamy-trial")
+    return _run("ip", "netns", "delete", NAMES[0])
 
 
 @contextmanager

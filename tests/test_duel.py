@@ -315,7 +315,7 @@ def test_penalties_at_once_are_those_of_a_double_backward(
     game.generator.requires_grad_(False)
     batch = {"image": pictures(), "class": torch.tensor([0, 1, 2, 0, 1, 2])}
     weights = list(game.discriminator.parameters())
-    assert game._piecewise()
+    assert game._linear_between_kinks()
     ours = game.discriminator_loss(batch, chance(6))
     gradients = torch.autograd.grad(ours.total, weights)
     monkeypatch.setattr(R3GAN, "piecewise", False)
@@ -336,11 +336,11 @@ def test_what_is_derived_from_a_piecewise_game_is_not_taken_for_one() -> None:
         pass
 
     torch.manual_seed(0)
-    assert not Derived(8, 1, latent=4, widths=[6, 6])._piecewise()
+    assert not Derived(8, 1, latent=4, widths=[6, 6])._linear_between_kinks()
     game = painter(gamma=1.0)
-    assert game._piecewise()
+    assert game._linear_between_kinks()
     game.discriminator.__class__ = Twisted
-    assert not game._piecewise()
-    assert not painter(gamma=1.0, penalties={"wgan-gp": 1.0})._piecewise()
-    assert not painter(gamma=1.0, normalise="spectral")._piecewise()
-    assert not painter()._piecewise()
+    assert not game._linear_between_kinks()
+    assert not painter(gamma=1.0, penalties={"wgan-gp": 1.0})._linear_between_kinks()
+    assert not painter(gamma=1.0, normalise="spectral")._linear_between_kinks()
+    assert not painter()._linear_between_kinks()

@@ -124,8 +124,9 @@ def test_processes_do_not_outlive_who_started_them(tmp_path: Path) -> None:
     assert begun.stdout.read() == ""  # the pipe closes when the child is gone
 
 
-@pytest.mark.skipif(not machines.possible(), reason="needs the right to make network namespaces")
 def test_four_processes_on_two_machines_end_where_one_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not machines.possible():
+        pytest.skip("needs the right to make network namespaces")
     monkeypatch.chdir(tmp_path)
     Path("dying.py").write_text(DYING)
     settings = {**DIGITS, "game.use": "./dying.py:Dying"}

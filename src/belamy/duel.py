@@ -40,7 +40,8 @@ class Duel(Game):
     ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
     ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
     judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
-    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021).
+    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). A game whose discriminator is
+    ``piecewise`` linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
     """
 
     classes = 0
@@ -137,7 +138,7 @@ class Duel(Game):
         real = packed(batch[self.sample_key].detach(), self.pack).requires_grad_()
         fake = packed(self.imagine(batch, rng).detach(), self.pack).requires_grad_()
         rng = rng.every(self.pack)
-        if self._piecewise():
+        if self._linear_between_kinks():
             return self._penalised_at_once(real, fake, batch, rng)
         same = copy.copy(rng)
         logits, others = self.verdict([real, fake], batch, rng)
@@ -149,7 +150,7 @@ class Duel(Game):
             self._seen(real_logits, fake_logits),
         )
 
-    def _piecewise(self) -> bool:
+    def _linear_between_kinks(self) -> bool:
         """Whether gradients of R1 and R2 can come by ``belamy.ops.piecewise``: a class that is derived says so anew."""
         linear = all(vars(type(one)).get("piecewise") for one in (self, self.get_submodule("discriminator")))
         return linear and self.normalise is None and bool(self.penalties) and {*self.penalties} <= {"r1", "r2"}

@@ -20,6 +20,7 @@ from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, keep_memory, memory_mb
 from belamy.judge import source_of
 from belamy.metrics.features import NAMES as FEATURES
+from belamy.ops.processes import dealing
 from belamy.recipe import Recipe
 from belamy.source import Source
 
@@ -91,6 +92,7 @@ class Plan:
         }  # fmt: skip
 
 
+@dealing("all")  # processes share what there is to decode
 def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
     """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
     _check_judging(recipe.judging.metric, recipe.judging.features)

@@ -9,7 +9,7 @@ from typing import Any
 import torch.distributed as dist
 
 from belamy.journal import Display
-from belamy.ops.processes import dealing, joined
+from belamy.ops.processes import joined
 from belamy.planning import Plan, compose, plan
 from belamy.recipe import Recipe
 from belamy.run import Run
@@ -47,18 +47,12 @@ def train(
                 display.say(f"{run.path} is finished: {run.recipe.examples:,} examples were played")
                 display.close()
                 return run
-            return Sitting(run, _planned(run.recipe, device, source), display, report_to).play()
+            return Sitting(run, plan(run.recipe, device, source), display, report_to).play()
         chosen = recipe if isinstance(recipe, Recipe) else compose(
             recipe, data, settings, examples=examples, batch=batch, seed=seed, precision=precision,
             checkpoints_total_limit=checkpoints_total_limit,
         )  # fmt: skip
-        return begin(_planned(chosen, device, source), out, display, report_to)
-
-
-@dealing("all")
-def _planned(recipe: Recipe, device: str, source: Source | None) -> Plan:
-    """All processes look at the data, and share what there is to decode."""
-    return plan(recipe, device, source)
+        return begin(plan(chosen, device, source), out, display, report_to)
 
 
 def begin(settled: Plan, out: str | Path | None, display: Display, report_to: str) -> Run:

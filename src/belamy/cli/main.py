@@ -110,7 +110,7 @@ def train(
         raise UserError("name a recipe (`belamy recipes` lists them), or a run to go on with: --resume RUN")
     from belamy import planning, trackers, training
     from belamy.cli import display, told
-    from belamy.ops.processes import dealing, joined
+    from belamy.ops.processes import joined
     from belamy.run import Run
 
     shown = display.choose(silent=json or dry_run or not _leads())
@@ -133,8 +133,7 @@ def train(
             trackers.known(report_to)
             if out is not None and not dry_run:
                 Run.refuse_existing(out)
-            with dealing("all"):  # they share what there is to decode
-                settled = planning.plan(chosen, device)
+            settled = planning.plan(chosen, device)
             estimate = settled.estimate()
             if dry_run:
                 lines = [jsons.dumps(told.plan_json(settled, estimate))] if json else told.plan(settled, estimate)
@@ -200,6 +199,8 @@ def sample(
             del foreign_words["--class"]
         if foreign := [name for name, value in foreign_words.items() if value not in (None, False, [])]:
             raise UserError(f"{foreign[0]} is not for tables and series: leave it out")
+        if series and not _leads():
+            return
         if series:
             count = write_series(model, n or (1 if given else 100), seed, class_, given, out, device)
             say(jsons.dumps({"out": str(out), "series": count}) if json else f"{count:,} series in {out}")
@@ -210,6 +211,8 @@ def sample(
     asked, made = (seed, class_, attributes, truncation, out, device), "samples"
     if said and (mix or sweep):
         raise UserError("--mix and --sweep show styles: leave --prompt out")
+    if (interpolate is not None or mix or sweep) and not _leads():
+        return
     if interpolate is not None:
         made, count = "frames", write_walk(model, interpolate, *asked, quiet=json, prompts=said)
     elif mix or sweep:

@@ -10,7 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,6 +26,8 @@ KNOWN = (
     " or the name of a Hugging Face dataset"
 )
 LISTS = ("metadata.jsonl", "dataset.json")
+OPEN = 64
+"""Archives that are open at once; there may be more of them than a process may open files."""
 BIGGEST = 500_000_000
 """Bytes that a member of an archive may have, unpacked."""
 
@@ -133,7 +135,7 @@ def _files(root: Path, names: list[str]) -> Shelf:
 
 def _zip(path: Path) -> Shelf:
     """The pictures of an archive, read where they are: nothing is ever extracted."""
-    names, unsafe, member = _opened(path)
+    names, unsafe, member = _opened(path, cache(zipfile.ZipFile))
     return _with_refused(_tree(names, member), unsafe)
 
 
@@ -142,7 +144,8 @@ def _zips(files: list[tuple[str, Path]]) -> Shelf:
 
     Where archives are called train and val, or the like, these are the two sides.
     """
-    archives = {name: _opened(path) for name, path in files}
+    archive = lru_cache(OPEN)(zipfile.ZipFile)
+    archives = {name: _opened(path, archive) for name, path in files}
     sides = halves(columns.part_of(name) for name in archives)
     pictures = [name for names, _, _ in archives.values() for name in names if _is_picture(name)]
     folder = posixpath.commonpath([posixpath.dirname(name) for name in pictures]) if pictures else ""
@@ -167,13 +170,15 @@ def _with_refused(shelf: Shelf, unsafe: list[str]) -> Shelf:
     return replace(shelf, items=shelf.items + refused, runs=[*shelf.runs, (len(refused), lambda: outside)])
 
 
-def _opened(path: Path) -> tuple[list[str], list[str], Callable[[str], BinaryIO]]:
+def _opened(
+    path: Path, archive: Callable[[Path], zipfile.ZipFile]
+) -> tuple[list[str], list[str], Callable[[str], BinaryIO]]:
     """What matters in an archive, names in it that are not safe, and what opens a member."""
     try:
-        archive = zipfile.ZipFile(path)
+        listed = archive(path).infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise UserError(f"{path} is not a readable zip ({error}); pack it again") from None
-    infos = {info.filename: info for info in archive.infolist() if not info.is_dir() and _matters(info.filename)}
+    infos = {info.filename: info for info in listed if not info.is_dir() and _matters(info.filename)}
     unsafe = [name for name in infos if re.match(r"[/\\]|[A-Za-z]:", name) or ".." in re.split(r"[/\\]", name)]
     names = sorted(name for name in infos.keys() - set(unsafe) if not re.search(r"(^|/)\.", name))
 
@@ -181,7 +186,7 @@ def _opened(path: Path) -> tuple[list[str], list[str], Callable[[str], BinaryIO]
         info = infos[name]
         if info.file_size > BIGGEST or info.file_size > max(20_000_000, 200 * info.compress_size):
             raise PictureError(f"would unpack to {info.file_size:,} bytes")
-        return cast(BinaryIO, archive.open(info))
+        return cast(BinaryIO, archive(path).open(info))
 
     return names, sorted(unsafe), member
 

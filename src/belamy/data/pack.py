@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median_low
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from belamy.data.shelf import Item, Opener, PictureError, Shelf, natural
 from belamy.errors import UserError
 from belamy.ops.processes import dealing, exchanged, one_at_first, seat
 
+PIXELS = "pixels.npy"
 ROWS = ("labels", "attributes", "hashes", "heldout")
 """What is kept of each picture beside its pixels, each in a file that is mapped: processes share one copy."""
 THREADS = min(8, os.cpu_count() or 1)
@@ -171,18 +172,26 @@ def _made(place: Place, name: str, resolution: int, channels: int, resize: Resiz
     with ExitStack() as stack:
         new = exchanged(folder if number else stack.enter_context(committed(folder)))[0]
         rows = range(number * items // count, (number + 1) * items // count)
-        parts = exchanged(_decode(place.shelf, rows, new / f"{number}.part", resolution, channels, resize))
+        with (new / (f"{number}.part" if number else PIXELS)).open("wb") as file:
+            if not number:
+                _header(file, (items, channels, resolution, resolution))
+            mine = _decode(place.shelf, rows, file, resolution, channels, resize)
+        parts = exchanged(mine)
         if not number:
             _bind(place, new, parts, (channels, resolution, resolution))
     return exchanged(folder)[0]
 
 
+def _header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    # numpy pads the header so that the first axis can be changed in place
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
 def _seen_by_all(folder: Path) -> bool:
     """Whether ``folder`` of the first process is the same for the others."""
-    number, _ = seat()
     with TemporaryDirectory(prefix=".", dir=folder) as mark:
         found = all(exchanged(Path(exchanged(mark)[0]).is_dir()))
-        exchanged(number)  # before it goes
+        exchanged(None)  # it stays until all have looked
     return found
 
 
@@ -197,8 +206,8 @@ class _Part:
     kinds: Counter[str] = field(default_factory=Counter)
 
 
-def _decode(shelf: Shelf, rows: range, to: Path, resolution: int, channels: int, resize: Resize) -> _Part:
-    """Writes the pixels of the pictures ``rows``."""
+def _decode(shelf: Shelf, rows: range, file: IO[bytes], resolution: int, channels: int, resize: Resize) -> _Part:
+    """Writes the pixels, uint8 [C, R, R] each, of those of the pictures ``rows`` that can be read."""
 
     def treated(opener: Opener) -> tuple[NDArray[np.uint8], bytes, str, str]:
         image = decoded(opener)
@@ -206,31 +215,29 @@ def _decode(shelf: Shelf, rows: range, to: Path, resolution: int, channels: int,
         return shaped(image, resolution, channels, resize), content(image), size, KINDS[image.mode]
 
     part = _Part()
-    with to.open("wb") as file:
-        for row, result in zip(rows, read(treated, shelf.openers(rows)), strict=True):
-            if isinstance(result, PictureError):
-                part.bad.append({"name": shelf.items[row].name, "why": str(result)})
-                continue
-            pixels, digest, size, kind = result
-            file.write(pixels.data)  # not a map: a full disk must be an error here, not a signal later
-            part.good.append(row)
-            part.hashes += digest
-            part.sizes[size] += 1
-            part.kinds[kind] += 1
+    for row, result in zip(rows, read(treated, shelf.openers(rows)), strict=True):
+        if isinstance(result, PictureError):
+            part.bad.append({"name": shelf.items[row].name, "why": str(result)})
+            continue
+        pixels, digest, size, kind = result
+        file.write(pixels.data)  # not a map: a full disk must be an error here, not a signal later
+        part.good.append(row)
+        part.hashes += digest
+        part.sizes[size] += 1
+        part.kinds[kind] += 1
     return part
 
 
 def _bind(place: Place, folder: Path, parts: Sequence[_Part], shape: tuple[int, ...]) -> None:
-    """Puts the parts together, and writes what is known of their pictures."""
+    """Puts the pixels of the other parts after the first one's, and writes what is known of all pictures."""
     shelf, bad = place.shelf, [one for part in parts for one in part.bad]
     good = [shelf.items[row] for part in parts for row in part.good]
     if not good:
         tolerate(place.path, bad, len(bad), 0.0)
-    with (folder / "pixels.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "|u1", "fortran_order": False, "shape": (len(good), *shape)}
-        )
-        for number in range(len(parts)):
+    with (folder / PIXELS).open("r+b") as file:
+        _header(file, (len(good), *shape))
+        file.seek(0, os.SEEK_END)
+        for number in range(1, len(parts)):
             path = folder / f"{number}.part"
             with path.open("rb") as pixels:
                 shutil.copyfileobj(pixels, file, 1 << 24)
@@ -246,17 +253,19 @@ def _bind(place: Place, folder: Path, parts: Sequence[_Part], shape: tuple[int, 
     }  # fmt: skip
     for name in ROWS:
         np.save(folder / f"{name}.npy", rows[name])
-    unlabelled = [item.name for item in good if item.label is None]
-    untold = [item.name for item in good if item.attributes is None]
-    names = digests.view("V16")[:, 0]
-    index = {"count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None}
-    index |= {"attributes": list(shelf.attributes), "unlabelled": unlabelled[:3], "untold": untold[:3]}
-    index |= {"sizes": sum((part.sizes for part in parts), Counter()).most_common()}
-    index |= {"kinds": dict(sum((part.kinds for part in parts), Counter()))}
-    index |= {"different": len(np.unique(names)), "fingerprint": fingerprint(digests)}
-    index |= {"in_both_parts": int(np.isin(names[~heldout], names[heldout]).sum())}
-    index["parts"] = all(item.heldout is not None for item in good)
-    index["captioned"] = sum(bool(item.texts) for item in good)
+    marks = digests.view("V16")[:, 0]
+    index = {
+        "count": len(shelf.items), "bad": bad, "classes": classes if len(classes) > 1 else None,
+        "attributes": list(shelf.attributes),
+        "unlabelled": [item.name for item in good if item.label is None][:3],
+        "untold": [item.name for item in good if item.attributes is None][:3],
+        "sizes": sum((part.sizes for part in parts), Counter()).most_common(),
+        "kinds": dict(sum((part.kinds for part in parts), Counter())),
+        "different": len(np.unique(marks)), "fingerprint": fingerprint(digests),
+        "in_both_parts": int(np.isin(marks[~heldout], marks[heldout]).sum()),
+        "parts": all(item.heldout is not None for item in good),
+        "captioned": sum(bool(item.texts) for item in good),
+    }  # fmt: skip
     (folder / "texts.json").write_text(json.dumps([item.texts for item in good]), encoding="utf-8")
     (folder / "names.json").write_text(json.dumps([item.name for item in good]), encoding="utf-8")
     (folder / "index.json").write_text(json.dumps(index))

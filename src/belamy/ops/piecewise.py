@@ -25,21 +25,19 @@ from belamy.ops.convolution import input_gradients_only
 SLOPE = 0.2  # of an activation below 0
 
 
-def weighed(operation: Callable[..., Tensor], maps: Tensor, *weights: Any, bias: Tensor | None = None,
-            **options: Any) -> Tensor:  # fmt: skip
-    """``operation(maps, *weights, bias)``: linear in ``maps`` [B, C, ...] but for the ``bias`` [C]."""
-    if _now is None:
+class _Way:
+    """How samples go through a network: as its operations say."""
+
+    def weighed(self, operation: Callable[..., Tensor], maps: Tensor, *weights: Any, bias: Tensor | None,
+                **options: Any) -> Tensor:  # fmt: skip
         return operation(maps, *weights, *([] if bias is None else [bias]), **options)
-    return _now.weighed(operation, maps, *weights, bias=bias, **options)
+
+    def kinked(self, maps: Tensor) -> Tensor:
+        return F.leaky_relu(maps, SLOPE)
 
 
-def kinked(maps: Tensor) -> Tensor:
-    """The activation, a leaky ReLU."""
-    return F.leaky_relu(maps, SLOPE) if _now is None else _now.kinked(maps)
-
-
-class _Trace:
-    """One way of samples through a network: what each operation gave, and what each activation met."""
+class _Trace(_Way):
+    """Keeps what each operation gave, and what each activation met."""
 
     def __init__(self) -> None:
         self.found: list[Tensor] = []
@@ -47,16 +45,15 @@ class _Trace:
 
     def weighed(self, operation: Callable[..., Tensor], maps: Tensor, *weights: Any, bias: Tensor | None,
                 **options: Any) -> Tensor:  # fmt: skip
-        found = operation(maps, *weights, *([] if bias is None else [bias]), **options)
-        self.found.append(found)
-        return found
+        self.found.append(super().weighed(operation, maps, *weights, bias=bias, **options))
+        return self.found[-1]
 
     def kinked(self, maps: Tensor) -> Tensor:
         self.met.append(maps.detach())
-        return F.leaky_relu(maps, SLOPE)
+        return super().kinked(maps)
 
 
-class _Following:
+class _Following(_Way):
     """The way of other samples through the slopes of a trace, each row's biases times its ``share`` [B].
 
     Nothing leads from one of ``found`` to another: their gradients end at the weights.
@@ -81,11 +78,22 @@ class _Following:
         return torch.ops.aten.leaky_relu_backward(maps, slopes, SLOPE, False)  # type: ignore[no-any-return]
 
 
-_now: _Trace | _Following | None = None
+_now = _Way()
+
+
+def weighed(operation: Callable[..., Tensor], maps: Tensor, *weights: Any, bias: Tensor | None = None,
+            **options: Any) -> Tensor:  # fmt: skip
+    """``operation(maps, *weights, bias)``: linear in ``maps`` [B, C, ...] but for the ``bias`` [C]."""
+    return _now.weighed(operation, maps, *weights, bias=bias, **options)
+
+
+def kinked(maps: Tensor) -> Tensor:
+    """The activation, a leaky ReLU, of maps [B, ...]."""
+    return _now.kinked(maps)
 
 
 @contextmanager
-def _going(way: _Trace | _Following) -> Iterator[None]:
+def _going(way: _Way) -> Iterator[None]:
     global _now
     before, _now = _now, way
     try:
@@ -95,7 +103,7 @@ def _going(way: _Trace | _Following) -> Iterator[None]:
 
 
 class Steep:
-    """Logits [N] of ``judge(samples)``, and their slopes by the samples [N, ...]."""
+    """Logits [N] of ``judge(samples)``, and their slopes by the samples [N, ...]; ``judge`` must draw no chance."""
 
     def __init__(self, judge: Callable[[Tensor], Tensor], samples: Tensor) -> None:
         self.judge, self.samples = judge, samples.detach().requires_grad_()

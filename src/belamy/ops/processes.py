@@ -47,11 +47,15 @@ def _follow_parent() -> None:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """Raises ConnectionError where another process has stopped, which torch tells by a RuntimeError."""
+    """Around what processes say to each other, which fails with a RuntimeError when one of them has stopped.
+
+    Raises ConnectionError for it.
+    """
     try:
         yield
     except RuntimeError as error:
-        raise ConnectionError(f"another process has stopped ({str(error).splitlines()[0]})") from error
+        said = (str(error).splitlines() or ["no reason given"])[0]
+        raise ConnectionError(f"the other processes cannot be spoken to; one may have stopped ({said})") from error
 
 
 def leads() -> bool:
@@ -91,20 +95,21 @@ def exchanged(value: T) -> list[T]:
 @contextmanager
 def one_at_first() -> Iterator[None]:
     """Within ``dealing``, the others come in when the first is through: what it keeps, they find."""
-    number, count = seat()
-    if count > 1 and number:
-        dist.barrier()
+    number, _ = seat()
+    if number:
+        exchanged(None)
     try:
         yield
     finally:
-        if count > 1 and not number:
-            dist.barrier()
+        if not number:
+            exchanged(None)
 
 
 def dealt(make: Callable[[int], T], places: Sequence[int]) -> Iterator[T]:
     """``make(place)`` for each of ``places``, in order; within ``dealing`` each is made by one process.
 
-    What it makes may be anything that pickles. Where it is dealt to "one", the others get nothing.
+    What it makes may be anything that pickles: it comes from processes of the same run, which trust each other. Where
+    it is dealt to "one", the others get nothing.
     """
     to, (number, count) = _dealing, seat()
     if count == 1:
