@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tempfile
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ from belamy.judge import source_of
 from belamy.run import Run
 from belamy.storage import read_json
 from belamy.translation import between
-from common import CACHE, DATA, ROOT, say, tried
+from common import CACHE, DATA, RESULTS, ROOT, say, tried
 
 COLOURS = {"circle": (214, 68, 60), "square": (60, 110, 214), "triangle": (64, 168, 84)}
 WHITE = (255, 255, 255)
@@ -146,18 +146,23 @@ class Trial:
 
 
 TRIALS = {
-    "lines": Trial("pix2pix", lines, 40_000),
-    "shapes": Trial("pix2pix", shapes, 10_000),
+    "lines": Trial("pix2pix", lines, 80_000),
+    "shapes": Trial("pix2pix", shapes, 20_000),
     "emoji": Trial("cyclegan", emoji, 20_000),
     "emoji-cut": Trial("cut", emoji, 30_000),
     "photos-x2": Trial("superres", photos, 16_000),
     "photos-x4": Trial("superres", photos, 24_000, {"game.scale": 4, "data.resolution": 128}),
     "emoji-x4": Trial("superres", one_kind, 40_000, {"game.scale": 4, "data.resolution": 64}),
-    "emoji-holes": Trial("inpaint", one_kind, 40_000),
+    "emoji-holes": Trial("inpaint", one_kind, 64_000),
     "photo-holes": Trial("inpaint", photos, 40_000),
     "texture": Trial("style", photos, 10_000),
     "painting": Trial("style", photos, 10_000),
 }
+
+
+def trained(name: str) -> Path:
+    """Where the run of a trial is kept until it is measured again."""
+    return CACHE / "translation" / f"run-{name}"
 
 
 def right(run: Path, report: dict[str, Any]) -> dict[str, float]:
@@ -181,23 +186,22 @@ def faithful(run: Path, report: dict[str, Any]) -> dict[str, float]:
 
 
 def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> dict[str, Any]:
-    trial = TRIALS[name]
-    data = trial.data(CACHE / "translation" / trial.data.__name__)
-    settings = trial.settings | settings
+    trial, kept = TRIALS[name], CACHE / "translation"
+    data, settings = trial.data(kept / trial.data.__name__), trial.settings | settings
     if name in STYLES:
-        source = photos(CACHE / "translation" / "photos")
-        settings = {"data.style": str(next(source.glob(f"*/{STYLES[name]}")))} | settings
-    with tempfile.TemporaryDirectory(prefix="belamy-translation-") as folder:
-        began = time.perf_counter()
-        run = belamy.train(
-            trial.recipe, str(data), Path(folder) / "run", seed=seed, settings=settings, device="cpu",
-            examples=examples or trial.examples, report_to="none",
-        )  # fmt: skip
-        seconds = time.perf_counter() - began
-        report = read_json(run.path / "evaluation.json")
-        more = {"shapes": right, "photos-x2": faithful}.get(name, lambda run, report: {})(run.path, report)
-        sheet = ROOT / "docs" / f"translation-{name}.png"
-        Image.open(run.samples / "generated.png").save(sheet, optimize=True)
+        settings = {"data.style": str(next(photos(kept / "photos").glob(f"*/{STYLES[name]}")))} | settings
+    place = trained(name)
+    shutil.rmtree(place, ignore_errors=True)
+    began = time.perf_counter()
+    run = belamy.train(
+        trial.recipe, str(data), place, seed=seed, settings=settings, device="cpu",
+        examples=examples or trial.examples, report_to="none",
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    report = read_json(run.path / "evaluation.json")
+    more = {"shapes": right, "photos-x2": faithful}.get(name, lambda run, report: {})(run.path, report)
+    sheet = (ROOT / "docs" if RESULTS.is_relative_to(ROOT) else RESULTS) / f"translation-{name}.png"
+    Image.open(run.samples / "generated.png").save(sheet, optimize=True)
     shown = {key: value for key, value in settings.items() if key != "data.style"}
     say(f"{name}: {seconds:.0f} s")
     return {

@@ -15,6 +15,7 @@ from belamy.duel import Duel
 from belamy.errors import UserError
 from belamy.games.dcgan import DCGAN
 from belamy.games.gan import GAN
+from belamy.games.pix2pix import Pix2Pix
 from belamy.games.r3gan import R3GAN
 from belamy.networks.augmentation import Augmentation
 from belamy.networks.spectral import SpectralNorm
@@ -278,10 +279,27 @@ def test_consistency_is_the_squared_change_under_shifts() -> None:
     (GAN(dimensions=2, penalties={"consistency": 1.0}), "points cannot be altered"),
     (R3GAN(8, 1, classes=3, pack=2), "a pack would hold several classes"),
     (DCGAN(16, 1, normalise="gradient"), "take spectral"),
+    (GAN(dimensions=2, warmup=8), "aims at nothing but to look real"),
 ])  # fmt: skip
 def test_what_cannot_work_is_told_before_training(game: Duel, told: str) -> None:
     with pytest.raises(UserError, match=told):
         game.prepare()
+
+
+def test_patches_have_no_gradient_of_their_own() -> None:
+    game, batch = Pix2Pix(1, 1, [2, 3], 1, normalise="gradient"), {"source": pictures(), "target": pictures()}
+    with pytest.raises(UserError, match="a discriminator of patches"):
+        game.discriminator_loss(batch, chance(6))
+
+
+def test_over_the_warmup_the_generator_is_alone() -> None:
+    game, batch = Pix2Pix(1, 1, [2, 3], 1, warmup=32), {"source": pictures(), "target": pictures()}
+    game.prepare()
+    for examples, players in ((0, ["generator"]), (31, ["generator"]), (32, ["discriminator", "generator"])):
+        game.advance(examples)
+        assert [turn.player for turn in game.turns()] == players
+    (turn,) = Pix2Pix(1, 1, [2, 3], 1, warmup=32).turns()
+    assert list(turn.loss(batch, chance(6)).terms) == ["pixels"]
 
 
 def test_a_game_without_a_discriminator_for_packs_says_so() -> None:

@@ -162,6 +162,43 @@ def test_a_profile_of_other_colours_is_left_out() -> None:
         assert again(Raster(pixels, icc=icc), ".png").icc == (icc if kept else None)
 
 
+def test_other_pixels_leave_no_preview_of_the_old_ones() -> None:
+    small, tags = io.BytesIO(), Image.Exif()
+    Image.fromarray(smooth()).resize((16, 12)).save(small, "JPEG")
+    tags[Base.Orientation], tags[Base.Artist] = 6, "N. N."
+    tags.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.5
+    plain = tags.tobytes()
+    tags.get_ifd(IFD.Exif)[IFD.MakerNote] = small.getvalue()
+    noted = tags.tobytes()
+    previewed = with_thumbnail(plain, small.getvalue())
+    assert Image.open(jpeg(previewed)).getexif().get_ifd(IFD.IFD1)
+    for exif in plain, noted, previewed:
+        found = read(jpeg(exif)).repainted(noise(3))
+        assert found.orientation == 6 and small.getvalue() not in (found.exif or b"")
+        kept = Image.open(jpeg(found.exif)).getexif()
+        assert kept[Base.Artist] == "N. N." and kept.get_ifd(IFD.Exif)[Base.ExposureTime] == 0.5
+    assert read(jpeg(plain)).repainted(noise(3)).exif == plain
+    assert Raster(noise(3)).repainted(noise(1)).exif is None
+
+
+def jpeg(exif: bytes | None) -> io.BytesIO:
+    file = io.BytesIO()
+    Image.fromarray(smooth()).save(file, "JPEG", exif=exif or b"")
+    return io.BytesIO(file.getvalue())
+
+
+def with_thumbnail(exif: bytes, thumbnail: bytes) -> bytes:
+    """EXIF, little-endian or not, with a second directory that points to a JPEG behind it."""
+    order = "<" if exif[6:8] == b"II" else ">"
+    (first,) = struct.unpack(f"{order}I", exif[10:14])
+    (count,) = struct.unpack(f"{order}H", exif[6 + first : 8 + first])
+    link, second = 8 + first + 12 * count, len(exif) - 6
+    place = second + 2 + 12 * 3 + 4
+    entries = [(0x103, 3, 1, 6 if order == "<" else 6 << 16), (0x201, 4, 1, place), (0x202, 4, 1, len(thumbnail))]
+    directory = struct.pack(f"{order}H", 3) + b"".join(struct.pack(f"{order}HHII", *one) for one in entries)
+    return exif[:link] + struct.pack(f"{order}I", second) + exif[link + 4 :] + directory + bytes(4) + thumbnail
+
+
 def test_broken_exif_costs_only_itself() -> None:
     image, file = Image.fromarray(smooth()), io.BytesIO()
     image.save(file, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + bytes(range(99)))

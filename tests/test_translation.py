@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from belamy.data.gallery import to_tensor
 from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.games.cyclegan import CycleGAN
@@ -17,6 +18,7 @@ from belamy.games.pix2pix import Pix2Pix
 from belamy.games.style import Style
 from belamy.games.superres import SuperRes
 from belamy.model import Model
+from belamy.ops.fill import harmonic
 from belamy.translation import between, to_pixels
 from tiny import roughened
 
@@ -57,6 +59,29 @@ def test_tiles_give_what_the_whole_gives(task: str, kind: Any) -> None:
     for tile in (8, 33):
         apart = np.abs(whole.astype(int) - made.apply(picture, tile=tile, **given).astype(int))
         assert apart.max() <= (1 if kind == np.uint8 else 2)
+
+
+@pytest.mark.parametrize("task", GAMES)
+def test_half_the_digits_give_nearly_the_same(task: str) -> None:
+    made, picture = GAMES[task](), noise(40, 48, 3)
+    given = {"mask": np.eye(40, 48, dtype=bool)} if task == "inpaint" else {}
+    whole, half = (made.apply(picture, precision=precision, **given).astype(int) for precision in ("fp32", "bf16"))
+    assert 0 < np.abs(whole - half).max() < 20
+    with pytest.raises(UserError, match="--precision half should be fp32 or bf16"):
+        made.apply(picture, precision="half", **given)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_a_network_adds_nothing_to_is_filled_harmonically(channels: int) -> None:
+    found = model(Inpaint(channels, WIDTHS, 1), "inpaint", channels, channels)
+    picture, mask = noise(32, 40, channels), np.zeros((32, 40), bool)
+    mask[5:12, 8:20] = mask[20:25, 30:] = True
+    missing = torch.from_numpy(mask.astype(np.float32))[None, None]
+    smooth = to_pixels(harmonic(to_tensor(picture)[None], missing)[0], np.uint8).astype(int)
+    found.game.generator.head.weight.data.zero_()
+    found.game.generator.head.bias.data.zero_()
+    assert np.abs(found.apply(picture, mask=mask).astype(int) - smooth).max() <= 3  # their window is another
+
 
 
 def test_a_pillow_picture_is_answered_by_one(enlarger: Model) -> None:

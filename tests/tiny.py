@@ -86,7 +86,9 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     widths = {"widths": [8] * levels, "generator_widths": [8, 8], "width": 4}
     answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
     # The latents of tables and of series follow their data.
-    others = {"warmup": 16, "pool": 12} if answering else {} if tabular else {"latent": 8}
+    others = {"pool": 12} if answering else {} if tabular else {"latent": 8}
+    if base in ("superres", "inpaint"):
+        others["warmup"] = 16
     for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value

@@ -40,7 +40,8 @@ class Duel(Game):
     ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
     ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
     judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
-    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). A game whose discriminator is
+    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first ``warmup`` examples
+    the generator is alone, and learns by its ``aims``. A game whose discriminator is
     ``piecewise`` linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
     """
 
@@ -53,6 +54,7 @@ class Duel(Game):
         self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
         burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
         cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
+        warmup: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)
@@ -66,6 +68,7 @@ class Duel(Game):
         self.latent, self.loss, self.burn_in, self.pack, self.normalise = latent, LOSSES[loss], burn_in, pack, normalise
         self.penalties, self._weights = weights, weights
         self.strictness = Strictness(correct)
+        self.warmup, self.alone = warmup, warmup > 0
         self.augmentation = Augmentation(augment, augment_over, shift=shift, cut=cut, colour=colour)
         self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
         self.register_buffer("anchors", torch.zeros(2) if "lecam" in weights else None)
@@ -81,6 +84,8 @@ class Duel(Game):
             raise UserError("a pack would hold several classes at once: leave pack out, or set game.classes to 0")
         if self.normalise == "gradient" and any(isinstance(layer, _BatchNorm) for layer in discriminator.modules()):
             raise UserError(f"{name} judges by the whole batch, so no sample has its own gradient: take spectral")
+        if self.warmup and type(self).aims is Duel.aims:
+            raise UserError(f"{name} aims at nothing but to look real, so its generator cannot learn alone: no warmup")
         if self.normalise == "spectral":
             self.spectrum = SpectralNorm(discriminator)
 
@@ -132,6 +137,8 @@ class Duel(Game):
         return packed(self.augmentation(unpacked(samples, self.pack), rng), self.pack)
 
     def turns(self) -> list[Turn]:
+        if self.alone:
+            return [Turn("generator", self.aims_loss)]
         return [Turn("discriminator", self.discriminator_loss), Turn("generator", self.generator_loss)]
 
     def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
@@ -196,7 +203,12 @@ class Duel(Game):
             "adversarial": self.loss.generator(real_logits, logits), **others, **self.aims(samples, batch, rng)
         })  # fmt: skip
 
+    def aims_loss(self, batch: Batch, rng: Chance) -> Score:
+        """The generator's before ``warmup``."""
+        return Score(self.aims(self.imagine(batch, rng), batch, rng))
+
     def advance(self, examples: int) -> None:
+        self.alone = examples < self.warmup
         self.augmentation.advance(examples)
         if self.normalise == "spectral":
             self.spectrum.follow(self.get_submodule("discriminator"))

@@ -98,20 +98,21 @@ class Model:
     def apply(
         self, image: Image.Image | NDArray[Any], *, mask: Image.Image | NDArray[Any] | None = None,
         strength: float | None = None, denoise: float | None = None, backwards: bool = False,
-        tile: Tile = "auto", progress: Progress | None = None,
+        tile: Tile = "auto", precision: str = "fp32", progress: Progress | None = None,
     ) -> Any:
         """The model's answer to a picture, as a Pillow image, or for an array as uint8 or uint16 [H, W, C].
 
         ``mask`` is white, or true, where an inpainting model has to fill. ``strength`` is that of a style, from 0
         (none) on; ``denoise`` goes from the faithful (0) to the sharp network (1) of super-resolution; ``backwards``
-        makes A of B. Large pictures go in tiles of ``tile`` pixels; None: all at once. Raises UserError for what this
+        makes A of B. Large pictures go in tiles of ``tile`` pixels; None: all at once. ``precision`` "bf16" is faster
+        where the device is made for it, and answers differ by a level or so of 255. Raises UserError for what this
         model has no use for.
         """  # fmt: skip
         pixels = _pixels(image)
         hole = None if mask is None else marked(_pixels(mask))
         found = translate(
             self.game, self.facts, pixels, mask=hole, strength=strength, denoise=denoise, backwards=backwards,
-            tile=tile, progress=progress,
+            tile=tile, precision=precision, progress=progress,
         )  # fmt: skip
         if not isinstance(image, Image.Image):
             return found

@@ -25,24 +25,28 @@ LARGE = 1024**2
 
 Progress = Callable[[int, int], None]
 Tile = int | Literal["auto"] | None
+PRECISIONS = ("fp32", "bf16")
 
 
 def translate(
     game: Game, facts: dict[str, Any], pixels: NDArray[Any], *, mask: NDArray[np.bool_] | None = None,
     strength: float | None = None, denoise: float | None = None, backwards: bool = False,
-    tile: Tile = "auto", progress: Progress | None = None,
+    tile: Tile = "auto", precision: str = "fp32", progress: Progress | None = None,
 ) -> NDArray[Any]:
     """``game``'s answer to ``pixels`` uint8 or uint16 [H, W, C]: as deep, and ``game.scale`` times as large.
 
     ``mask`` [H, W] is true where pixels are missing; without one, what is fully transparent is. ``strength`` is that of
     a style, ``denoise`` 0 for the faithful network and 1 for the sharp one, ``backwards`` makes A of B. ``tile`` is a
-    side in pixels, or None: all at once. Alpha that the game knows nothing of stays as it is, or is enlarged as a
-    picture of its own. Raises UserError for what this game has no use for.
+    side in pixels, or None: all at once. ``precision`` "bf16" computes with half the digits. Alpha that the game knows
+    nothing of stays as it is, or is enlarged as a picture of its own. Raises UserError for what this game has no use
+    for.
     """  # fmt: skip
     if game.scale is None:
         raise UserError(f"{type(game).__name__} makes pictures from nothing: belamy sample")
     if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3:
         raise UserError(f"a picture is uint8 or uint16 [H, W, C], not {pixels.dtype} {list(pixels.shape)}")
+    if precision not in PRECISIONS:
+        raise UserError(f"--precision {precision} should be {' or '.join(PRECISIONS)}")
     task = facts.get("task")
     for name, wish, wanted in (
         ("mask", mask, "inpaint"), ("strength", strength, "style"), ("denoise", denoise, "superres"),
@@ -55,7 +59,7 @@ def translate(
         game = between(game, denoise)
     source, target = facts["channels"], facts["target_channels"]
     taken, given = (target, source) if backwards else (source, target)
-    ask = _Asking(game, taken, given, strength, backwards, tile, progress)
+    ask = _Asking(game, taken, given, strength, backwards, tile, precision, progress)
     colours, alpha = _parts(pixels, ask.taken)
     if task == "inpaint":
         return _filled(ask, pixels, colours, _hole(mask, pixels))
@@ -124,13 +128,14 @@ def _filled(
 
 
 def _smoothed(colours: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Harmonically filled, within what bounds all holes: beyond it nothing has a say."""
+    """Harmonically filled, within what bounds all holes: beyond it nothing has a say. A plane at a time, for memory."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     part = tuple(slice(max(0, int(each[0]) - 1), int(each[-1]) + 2) for each in (rows, columns))
-    hole = torch.from_numpy(mask[part].astype(np.float32))[None, None]
-    smooth = to_pixels(harmonic(to_tensor(colours[part])[None], hole)[0], colours.dtype)
-    found = colours.copy()
-    found[part][mask[part]] = smooth[mask[part]]
+    missing, found = mask[part], colours.copy()
+    hole = torch.from_numpy(missing.astype(np.float32))[None, None]
+    for plane in np.split(found[part], found.shape[2], axis=2):
+        smooth = to_pixels(harmonic(to_tensor(plane)[None], hole)[0], plane.dtype)
+        plane[missing] = smooth[missing]
     return found
 
 
@@ -144,6 +149,7 @@ class _Asking:
     strength: float | None
     backwards: bool
     tile: Tile
+    precision: str
     progress: Progress | None
 
     def like(self, picture: NDArray[Any], *others: NDArray[Any]) -> NDArray[Any]:
@@ -185,7 +191,9 @@ class _Asking:
             given["strength"] = torch.tensor([self.strength], device=device)
         if self.backwards:
             given["backwards"] = torch.ones(1, device=device)
-        return to_pixels(self.game.sample(given)["image"][0].cpu(), parts[0].dtype)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            image = self.game.sample(given)["image"][0]
+        return to_pixels(image.cpu(), parts[0].dtype)
 
 
 def to_pixels(image: Tensor, kind: Any) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Wishes:
     denoise: float | None = None
     backwards: bool = False
     tile: Tile = "auto"
+    precision: str = "fp32"
 
 
 def parse_tile(text: str) -> Tile:
@@ -136,8 +137,9 @@ def _found(given: str) -> list[tuple[str, str]]:
 
 def _answer_file(model: Model, start: str, end: str, wishes: Wishes, tell: Any) -> None:
     ask = partial(
-        model.apply, strength=wishes.strength, denoise=wishes.denoise, backwards=wishes.backwards, tile=wishes.tile
-    )
+        model.apply, strength=wishes.strength, denoise=wishes.denoise, backwards=wishes.backwards, tile=wishes.tile,
+        precision=wishes.precision,
+    )  # fmt: skip
     if Path(start).suffix.lower() in FILMS:
         if wishes.mask is not None or wishes.key is not None:
             raise UserError("a film has no mask")
@@ -146,7 +148,7 @@ def _answer_file(model: Model, start: str, end: str, wishes: Wishes, tell: Any) 
     picture = raster.read(sys.stdin.buffer if start == STREAM else Path(start))
     answer = ask(picture.pixels, mask=_mask(model, picture.pixels, start, wishes), progress=tell)
     place, suffix = (sys.stdout.buffer, ".png") if end == STREAM else (Path(end), Path(end).suffix)
-    raster.write(replace(picture, pixels=answer), place, suffix)
+    raster.write(picture.repainted(answer), place, suffix)
 
 
 def _colour(frame: NDArray[Any]) -> NDArray[np.uint8]:

@@ -233,13 +233,14 @@ def apply(
     denoise: Annotated[float | None, typer.Option(min=0, max=1, help="0: faithful; 1: sharp.")] = None,
     backwards: Annotated[bool, typer.Option("--backwards", help="Make A of B, for CycleGAN.")] = False,
     tile: Annotated[str, typer.Option(metavar="PIXELS|auto|none", help="Go in tiles of so many pixels.")] = "auto",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Answer pictures with pictures: `belamy apply RUN in.png --out out.png`."""
     from belamy.cli.applying import Wishes, parse_tile, write_answers
 
-    wishes = Wishes(mask, key, strength, denoise, backwards, parse_tile(tile))
+    wishes = Wishes(mask, key, strength, denoise, backwards, parse_tile(tile), precision)
     count = write_answers(model, inputs, out, wishes, device, quiet=json)
     if out != "-":
         print(jsons.dumps({"out": out, "pictures": count}) if json else f"{count:,} pictures in {out}")

@@ -17,10 +17,10 @@ from belamy.networks.unet import Patches, UNet
 class Inpaint(Duel):
     """"source" [B, ``channels``, H, W] in [-1, 1], harmonically filled, and "mask" [B, 1, H, W], 1 in its holes.
 
-    The generator says what to add to the fill, which is smooth; what is known stays. The discriminator sees whole
-    pictures, so that it minds the edges of holes, and where these are. ``pixels`` weighs the mean absolute difference
-    to "target" within the holes. ``widths`` are the channels from full size downwards, with so many ``blocks`` at the
-    smallest.
+    The generator says what to add to the fill, which is smooth; what is known stays. ``pixels`` weighs the mean
+    absolute difference to "target" within the holes, which decides alone over the first ``warmup`` examples, by default
+    half of all. Then the discriminator sees whole pictures, so that it minds the edges of holes, and where these are.
+    ``widths`` are the channels from full size downwards, with so many ``blocks`` at the smallest.
     """
 
     sample_key = "target"
@@ -28,9 +28,11 @@ class Inpaint(Duel):
 
     def __init__(
         self, channels: int, widths: Sequence[int] = (32, 64, 128, 128), blocks: int = 2, pixels: float = 30.0,
-        loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
+        loss: str = "hinge", normalise: str | None = "spectral", warmup: int | None = None, examples: int = 0,
+        **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(0, loss, normalise=normalise, **others)
+        alone = examples // 2 if warmup is None else warmup
+        super().__init__(0, loss, normalise=normalise, warmup=alone, **others)
         self.generator = UNet(channels + 1, channels, widths, blocks)
         self.discriminator = Patches(channels + 1, (64, 128, 128))
         self.stride, self.radius, self.pixels = self.generator.stride, self.generator.radius, pixels

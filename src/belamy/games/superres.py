@@ -10,7 +10,7 @@ from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.duel import Duel
-from belamy.game import Batch, Score, Turn
+from belamy.game import Batch
 from belamy.networks.unet import Enlarger, Patches
 
 SLOWEST = 0.02
@@ -33,22 +33,18 @@ class SuperRes(Duel):
         pixels: float = 100.0, loss: str = "relativistic", normalise: str | None = "spectral", examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(0, loss, normalise=normalise, **others)
+        alone = examples // 2 if warmup is None else warmup
+        super().__init__(0, loss, normalise=normalise, warmup=alone, **others)
         if scale not in (2, 3, 4):
             raise ValueError(f"scale {scale} should be 2, 3 or 4")
         self.generator = Enlarger(channels, scale, width, blocks)
         self.faithful = copy.deepcopy(self.generator)
         self.discriminator = Patches(channels, (64, 128, 128))
         self.scale, self.radius, self.pixels = scale, self.generator.radius, pixels
-        self.warmup, self.sharpening = examples // 2 if warmup is None else warmup, False
-
-    def turns(self) -> list[Turn]:
-        return super().turns() if self.sharpening else [Turn("generator", self.pixel_loss)]
 
     def advance(self, examples: int) -> None:
         super().advance(examples)
-        self.sharpening = examples >= self.warmup
-        if not self.sharpening:
+        if self.alone:
             self._follow(max(SLOWEST, 500 / (500 + examples)))
 
     @torch.no_grad()
@@ -63,10 +59,6 @@ class SuperRes(Duel):
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         return {"pixels": self.pixels * (samples - batch["target"]).abs().mean()}
-
-    def pixel_loss(self, batch: Batch, rng: Chance) -> Score:
-        """The mean absolute difference, which decides alone before ``warmup``."""
-        return Score(self.aims(self.imagine(batch, rng), batch, rng))
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["source"])}

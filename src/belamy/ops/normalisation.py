@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from belamy.errors import UserError
 from belamy.ops.penalties import squared_gradients
 
 Others = TypeVar("Others")
@@ -20,11 +21,13 @@ def gradient_normalised(
 
     Where the network is piecewise linear, as rectifiers make it, their own slopes are 1 at most. ``judge`` takes sets
     of samples [B, ...] to logits [len(sets) * B], each of which depends on one sample alone, and to whatever else
-    comes of the same pass.
+    comes of the same pass. Raises UserError for logits of patches.
     """
     with torch.enable_grad():
         sets = [samples if samples.requires_grad else samples.detach().requires_grad_() for samples in sets]
         logits, others = judge(sets)
+        if logits.ndim > 1:
+            raise UserError("a discriminator of patches has no gradient of a sample to be divided by: take spectral")
         norms = torch.cat(squared_gradients(logits, *sets)).clamp(min=1e-12).sqrt()
     return logits / (norms + logits.abs()), others
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base as Tag
+
+from belamy.raster.tags import without_previews
 
 Array = NDArray[np.unsignedinteger]
 """Pixels [H, W, C], uint8 or uint16: grey, grey with alpha, RGB, RGB with alpha, or as many bands as there are."""
@@ -26,6 +28,10 @@ class Raster:
     exif: bytes | None = None
     icc: bytes | None = None
     format: str = "NPY"
+
+    def repainted(self, pixels: Array) -> Raster:
+        """Other ``pixels`` under the same description, in which nothing shows the old ones."""
+        return replace(self, pixels=pixels, exif=without_previews(self.exif))
 
     @property
     def orientation(self) -> int:

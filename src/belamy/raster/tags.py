@@ -51,6 +51,22 @@ def descriptive(tags: Image.Exif) -> bytes | None:
     return None
 
 
+def without_previews(exif: bytes | None) -> bytes | None:
+    """EXIF without small pictures of the whole, and without its camera's own notes, which may hold larger ones.
+
+    They would show what a picture was before it was changed.
+    """
+    tags = Image.Exif()
+    with suppress(Exception):
+        tags.load(exif or b"")
+        details = tags.get_ifd(IFD.Exif)
+        if details.pop(IFD.MakerNote, None) is None and not tags.get_ifd(IFD.IFD1):
+            return exif
+    with suppress(Exception):
+        return PREFIX + tags.tobytes().removeprefix(PREFIX)
+    return None
+
+
 def described(exif: bytes) -> ImageFileDirectory_v2:
     """The tags of EXIF that tell of the picture and are not damaged."""
     found, tags = Image.Exif(), ImageFileDirectory_v2(prefix=b"II")
