@@ -146,17 +146,17 @@ class Trial:
 
 
 TRIALS = {
-    "lines": Trial("pix2pix", lines, 80_000),
-    "shapes": Trial("pix2pix", shapes, 20_000),
-    "emoji": Trial("cyclegan", emoji, 20_000),
-    "emoji-cut": Trial("cut", emoji, 30_000),
+    "lines": Trial("pix2pix", lines, 60_000),
+    "shapes": Trial("pix2pix", shapes, 16_000),
+    "emoji": Trial("cyclegan", emoji, 15_000),
+    "emoji-cut": Trial("cut", emoji, 24_000),
     "photos-x2": Trial("superres", photos, 16_000),
     "photos-x4": Trial("superres", photos, 24_000, {"game.scale": 4, "data.resolution": 128}),
     "emoji-x4": Trial("superres", one_kind, 40_000, {"game.scale": 4, "data.resolution": 64}),
-    "emoji-holes": Trial("inpaint", one_kind, 64_000),
-    "photo-holes": Trial("inpaint", photos, 40_000),
-    "texture": Trial("style", photos, 10_000),
-    "painting": Trial("style", photos, 10_000),
+    "emoji-holes": Trial("inpaint", one_kind, 60_000),
+    "photo-holes": Trial("inpaint", photos, 30_000),
+    "texture": Trial("style", photos, 6_000),
+    "painting": Trial("style", photos, 6_000),
 }
 
 

@@ -19,7 +19,7 @@ from belamy.source import Source
 from belamy.storage import read_json, read_tensors
 from belamy.training import Display, begin
 from belamy.watchdog import PATIENCE, Probe, Signs, Watchdog
-from tiny import engine, same, tiny
+from tiny import draw_pictures, engine, same, tiny
 
 HEALTHY = Signs(coverage=0.6, spread=0.9, overfitting=0.1, norm=1.0)
 
@@ -136,6 +136,17 @@ def test_norms_are_averaged_from_look_to_look() -> None:
     assert dog.norm() == pytest.approx(4) and math.isnan(dog.norm())
 
 
+def test_of_a_generator_that_answers_the_gradient_alone_is_watched() -> None:
+    dog = Watchdog("generator")
+    dog.hear({"discriminator": 1e9, "generator": 5.0})
+    assert dog.norm() == pytest.approx(5)
+    assert remedy(dog, Signs(norm=0.01), 50) is None  # it began by adding nothing
+    found = [remedy(dog, Signs(norm=norm)) for norm in (1e5, 100.0, 1e4, 1e4)]
+    assert found == [None, None, "penalties", "slower"] and dog.worthy
+    finding = dog.look(Signs(norm=1e4), 500)
+    assert finding is not None and "the generator explodes: its gradient is 1e+04, 100" in finding.words
+
+
 class Made:
     """Stands in for a generator: what it gives is what was put in."""
 
@@ -210,6 +221,19 @@ def test_a_collapsed_run_goes_back_to_its_best_checkpoint(collapsing: list[int],
     tensors = read_tensors(run.saved()[-1] / "state.safetensors")
     assert tensors["game.strictness.logarithm"].item() == pytest.approx(math.log(3))
     assert run.finished
+
+
+def test_a_run_whose_answers_explode_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms = iter([1.0, 1.0, 1.0, 1.0, 1.0, 99.0, 99.0, *[1.0] * 99])
+    monkeypatch.setattr(Watchdog, "norm", lambda dog: next(norms))
+    monkeypatch.setattr(watchdog, "BEGUN", 1)
+    drawn = draw_pictures(tmp_path / "pictures", {"cat": 12})
+    chosen = {"examples": 64, "checkpoints.every": 8, "watching.times": 8, "judging.times": 2}
+    run = begin(plan(tiny("inpaint", drawn, **chosen), "cpu"), tmp_path / "run", Display(), "none")
+    braked, back = said(run)
+    assert "the generator explodes: its gradient is 99, 1 at its calmest: rates times 0.5" in braked
+    assert "back to 32 examples, rates times 0.25" in back
+    assert read_json(run.saved()[-1] / "state.json")["clock"]["examples"] == 64 and run.finished
 
 
 def test_one_without_a_best_begins_again(collapsing: list[int], tmp_path: Path) -> None:

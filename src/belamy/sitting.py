@@ -22,7 +22,7 @@ from belamy.planning import Plan
 from belamy.report import write_report
 from belamy.run import Run
 from belamy.storage import digest_of, write_json
-from belamy.watchdog import Finding, Probe, Watchdog
+from belamy.watchdog import Finding, Probe, Signs, Watchdog
 
 PREEMPTED, INTERRUPTED = 75, 130
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -45,9 +45,10 @@ class Sitting:
         self.keep_every = self.recipe.checkpoints.every or max(1, min(total // 20, 50_000))
         times = self.recipe.judging.times
         self.judge_every = max(1, total // times) if times else total
-        looks = self.recipe.watching.times if not self.engine.game.answers else 0  # its signs are those of samples
+        looks = self.recipe.watching.times
         self.watch_every = max(1, total // looks) if looks else total + 1
-        self.watchdog, self.stopped = Watchdog(), False
+        answers = self.engine.game.answers
+        self.watchdog, self.stopped = Watchdog("generator" if answers else "discriminator"), False
         self._probe: Probe | None = None
 
     @property
@@ -208,9 +209,7 @@ class Sitting:
         """What the leading process finds, for all to heed, and the checkpoint that is worth a return."""
         found: list[Any] = [None, None, None]
         if self.leads:
-            if self._probe is None:
-                self._probe = Probe(self.plan.source, self.recipe.watching.samples, self.engine.game.pack)
-            signs = self._probe.signs(self.engine, self._model(), self.watchdog.norm())
+            signs = self._signs()
             told = {name: round(value, 4) for name, value in vars(signs).items() if not math.isnan(value)}
             self.journal.log("signs", values=told)
             finding = self.watchdog.look(signs, self.engine.clock.steps)
@@ -220,6 +219,14 @@ class Sitting:
             dist.broadcast_object_list(found)
         self.watchdog = found[2]
         return found[0], found[1]
+
+    def _signs(self) -> Signs:
+        norm = self.watchdog.norm()
+        if self.engine.game.answers:
+            return Signs(norm=norm)
+        if self._probe is None:
+            self._probe = Probe(self.plan.source, self.recipe.watching.samples, self.engine.game.pack)
+        return self._probe.signs(self.engine, self._model(), norm)
 
     def _keep(self) -> None:
         with self.journal.spending("checkpoints"):

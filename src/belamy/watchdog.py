@@ -3,7 +3,8 @@
 Some ills show in numbers long before they show in a finished model. A generator that *collapses* makes samples that
 are alike, or covers less of the held-out ones than it did. A discriminator that *overfits* takes held-out samples for
 false, since it knows the training's by heart. One that is too *steep* sends gradients that throw the generator about;
-a game that *diverges* has left what can be learnt.
+a game that *diverges* has left what can be learnt. Of a game that answers pictures only the generator's gradient is
+watched, which aims at true answers as well, and so keeps its size unless its networks explode.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ALIKE = 0.3
 """Samples nearer to each other than this share of the distance between real ones have collapsed."""
 SETTLED = 300
 """Steps after which samples must differ: generators begin with one and the same."""
+BEGUN = 100
+"""Steps after which a generator that answers moves as much as it will; many begin by adding nothing."""
 LOST = 0.5
 """So has a generator that covers less than this share of what it covered at its best, at so many LOOKS in a row."""
 LOOKS = 2
@@ -53,13 +56,13 @@ class Signs:
     ``coverage`` of held-out samples by generated ones, 0 to 1. ``spread``: the mean distance between generated samples
     of a class, over that between real ones. ``overfitting``: 0 where the discriminator takes held-out samples for as
     real as the training's, 1 where for as false as generated ones, less twice its standard error. ``norm`` of the
-    discriminator's gradient, its geometric mean since the last look.
+    watched player's gradient, its geometric mean since the last look.
     """
 
-    coverage: float
-    spread: float
-    overfitting: float
-    norm: float
+    coverage: float = math.nan
+    spread: float = math.nan
+    overfitting: float = math.nan
+    norm: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ class Finding:
 class Watchdog:
     """What is remembered from look to look: plain numbers, which a checkpoint keeps.
 
-    Whether samples are or should be ``varied``; how much they ``covered`` at best, and at how many looks since they
-    ``lost`` it; the ``calm``est norm at a look, and at how many looks in a row it has been ``steep``; the ``peak`` of
-    coverage over all beginnings, and how many ``returns`` did not lead above it; since the last look ``logarithm``, the
-    sum of those of ``steps`` norms.
+    The ``player`` whose gradients are watched. Whether samples are or should be ``varied``; how much they ``covered``
+    at best, and at how many looks since they ``lost`` it; the ``calm``est norm at a look, and at how many looks
+    in a row it has been ``steep``; the ``peak`` of coverage over all beginnings, and how many ``returns`` did not lead
+    above it; since the last look ``logarithm``, the sum of those of ``steps`` norms.
     """
 
+    player: str = "discriminator"
     varied: bool = False
     covered: float = 0.0
     lost: int = 0
@@ -96,7 +100,7 @@ class Watchdog:
 
     def hear(self, norms: Mapping[str, float]) -> None:
         """Takes the gradient norms of a step."""
-        norm = norms.get("discriminator", 0.0)
+        norm = norms.get(self.player, 0.0)
         if 0 < norm < math.inf:
             self.logarithm, self.steps = self.logarithm + math.log(norm), self.steps + 1
 
@@ -109,11 +113,11 @@ class Watchdog:
     @property
     def worthy(self) -> bool:
         """Whether the best checkpoint is worth a return."""
-        return self.covered >= WORTH_KEEPING and self.returns <= TRUSTED
+        return self.returns <= TRUSTED and (self.covered >= WORTH_KEEPING or self.player == "generator")
 
     def begin_again(self) -> Watchdog:
         """What is remembered when all else begins again."""
-        return Watchdog(peak=self.peak, returns=self.returns)
+        return Watchdog(self.player, peak=self.peak, returns=self.returns)
 
     def look(self, signs: Signs, steps: int) -> Finding | None:
         """What is wrong after so many steps, the worst first; None where nothing is."""
@@ -129,12 +133,13 @@ class Watchdog:
             self.covered = signs.coverage
         if signs.coverage > self.peak:
             self.peak, self.returns = signs.coverage, 0
-        if self.calm is None or signs.norm < self.calm:
+        begun = self.player == "discriminator" or steps >= BEGUN
+        if begun and (self.calm is None or signs.norm < self.calm):
             self.calm = None if math.isnan(signs.norm) else signs.norm
         return finding
 
     def _divergence(self, signs: Signs) -> Finding | None:
-        if not signs.norm > DIVERGED:
+        if self.player == "generator" or not signs.norm > DIVERGED:
             return None
         return Finding(f"divergence: the discriminator's gradient is {signs.norm:.3g}", "slower")
 
@@ -153,7 +158,8 @@ class Watchdog:
         self.steep = self.steep + 1 if steep else 0
         if not steep:
             return None
-        words = f"the discriminator is too steep: its gradient is {signs.norm:.3g}, {self.calm:.3g} at its calmest"
+        ill = "the generator explodes" if self.player == "generator" else "the discriminator is too steep"
+        words = f"{ill}: its gradient is {signs.norm:.3g}, {self.calm:.3g} at its calmest"
         return Finding(words, "penalties" if self.steep == 1 else "slower")
 
     def _overfitting(self, signs: Signs) -> Finding | None:

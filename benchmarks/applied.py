@@ -1,0 +1,100 @@
+"""`belamy apply` at work on large pictures, for each task: in tiles and whole, in bf16 and fp32, in memory and time.
+
+The networks are those of benchmarks/translation.py, which are trained first where they are not there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import belamy
+from belamy.model import Model
+from common import CACHE, Record, say, tried
+from translation import measure as train
+from translation import photos, trained
+
+TASKS = ("lines", "emoji", "emoji-cut", "photos-x2", "photos-x4", "photo-holes", "texture")
+WHOLE = (1152, 864)
+EDGES = (64, 256, 512)
+LARGE = {1: (1152, 864), 12: (4000, 3000), 48: (8000, 6000)}
+"""Megapixels, and sides."""
+
+
+def picture(width: int, height: int) -> np.ndarray:
+    """A photograph of so many pixels, mirrored at its edges where it is smaller."""
+    source = sorted(photos(CACHE / "translation" / "photos").glob("val/*.png"))[0]
+    own = np.asarray(Image.open(source))
+    own = np.concatenate([own, own[::-1]])
+    own = np.concatenate([own, own[:, ::-1]], axis=1)
+    return np.tile(own, (-(-height // own.shape[0]), -(-width // own.shape[1]), 1))[:height, :width]
+
+
+def holed(width: int, height: int) -> np.ndarray:
+    """A mask with a hole of 40 pixels in every square of 200: the fill has to look at all of the picture."""
+    across, down = np.arange(width) % 200 < 40, np.arange(height) % 200 < 40
+    return down[:, None] & across
+
+
+def pace(model: Model, given: dict[str, Any]) -> Record:
+    """Input megapixels a second in each precision, how far bf16 is from fp32, and tiles from the whole."""
+    pixels, found, answers = picture(*WHOLE), Record(), {}
+    size = pixels.shape[0] * pixels.shape[1] / 1e6
+
+    def timed(**options: Any) -> tuple[np.ndarray, float]:
+        began = time.perf_counter()
+        answer = model.apply(pixels, **given, **options)
+        return answer.astype(int), time.perf_counter() - began
+
+    for precision in ("fp32", "bf16"):
+        timed(precision=precision, tile=512)
+        answers[precision], seconds = timed(precision=precision, tile=512)
+        found[f"megapixels_per_second_{precision}"] = round(size / seconds, 3)
+    apart = np.abs(answers["bf16"] - answers["fp32"])
+    found["bf16_levels"] = {"mean": round(float(apart.mean()), 3), "most": int(apart.max())}
+    whole, whole_seconds = timed(tile=None)
+    for edge in EDGES:
+        answer, seconds = timed(tile=edge)
+        found[f"tile_{edge}"] = {
+            "levels": int(np.abs(answer - whole).max()), "times_whole": round(seconds / whole_seconds, 2),
+        }  # fmt: skip
+    return found
+
+
+def memory(run: Path, masked: bool) -> Record:
+    """Seconds and the most MiB that the command takes for pictures of so many megapixels."""
+    found = Record()
+    with tempfile.TemporaryDirectory(prefix="belamy-applied-") as folder:
+        place, answer = Path(folder) / "in.png", Path(folder) / "out.png"
+        for size, sides in LARGE.items():
+            Image.fromarray(picture(*sides)).save(place, compress_level=1)
+            words = [sys.executable, "-m", "belamy.cli.main", "apply", str(run), str(place), "--out", str(answer)]
+            if masked:
+                Image.fromarray(holed(*sides)).save(Path(folder) / "in_mask.png")
+            began = time.perf_counter()
+            process = subprocess.Popen(words)
+            _, status, usage = os.wait4(process.pid, 0)
+            assert not status
+            found[str(size)] = {"mib": usage.ru_maxrss // 1024, "seconds": round(time.perf_counter() - began, 1)}
+            say(f"{size} megapixels: {found[str(size)]}")
+    return found
+
+
+def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> Record:
+    if not trained(name).is_dir():
+        train(name, seed, examples, settings)
+    model, masked = belamy.load(trained(name)), name.endswith("holes")
+    given = {"mask": holed(*WHOLE)} if masked else {}
+    return {**pace(model, given), "by_megapixels": memory(trained(name), masked)}
+
+
+if __name__ == "__main__":
+    tried("applied", __doc__, TASKS, measure)
