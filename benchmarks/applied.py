@@ -25,8 +25,10 @@ from translation import photos, trained
 TASKS = ("lines", "emoji", "emoji-cut", "photos-x2", "photos-x4", "photo-holes", "texture")
 WHOLE = (1152, 864)
 EDGES = (64, 256, 512)
-LARGE = {1: (1152, 864), 12: (4000, 3000), 48: (8000, 6000)}
+LARGE = {12: (4000, 3000), 48: (8000, 6000)}
 """Megapixels, and sides."""
+ENLARGED = 250
+"""Megapixels that an answer has at most: picture files may hold no more to be read again."""
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -69,12 +71,14 @@ def pace(model: Model, given: dict[str, Any]) -> Record:
     return found
 
 
-def memory(run: Path, masked: bool) -> Record:
+def memory(run: Path, scale: int, masked: bool) -> Record:
     """Seconds and the most MiB that the command takes for pictures of so many megapixels."""
     found = Record()
     with tempfile.TemporaryDirectory(prefix="belamy-applied-") as folder:
         place, answer = Path(folder) / "in.png", Path(folder) / "out.png"
         for size, sides in LARGE.items():
+            if size * scale**2 > ENLARGED:
+                continue
             Image.fromarray(picture(*sides)).save(place, compress_level=1)
             words = [sys.executable, "-m", "belamy.cli.main", "apply", str(run), str(place), "--out", str(answer)]
             if masked:
@@ -93,7 +97,7 @@ def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]
         train(name, seed, examples, settings)
     model, masked = belamy.load(trained(name)), name.endswith("holes")
     given = {"mask": holed(*WHOLE)} if masked else {}
-    return {**pace(model, given), "by_megapixels": memory(trained(name), masked)}
+    return {**pace(model, given), "by_megapixels": memory(trained(name), model.game.scale or 1, masked)}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+import applied
 import tabular
 import text2image
 import translation
@@ -64,6 +65,7 @@ def jobs() -> list[Job]:
         for trial in studies()
     ]
     found += [Job("translation", name, 0, f"translation.py --trial {name}", 12) for name in translation.TRIALS]
+    found += [Job("applied", name, 0, f"applied.py --trial {name}", 3) for name in applied.TASKS]
     found += [Job("text2image", name, 0, f"text2image.py --trial {name}", 20) for name in text2image.TRIALS]
     for data in tabular.DATA:
         ours = f"tabular.py --data {data} --seed"

@@ -19,17 +19,21 @@ STUDIES = {
 MARGINS = {  # of the modes, of high quality, KL
     "grid25": (25, 0.95, 0.01), "ring8": (8, 0.95, 0.01), "stacked-mnist": (990, 0.0, 0.1),
 }  # fmt: skip
+UNPAIRED = tuple(
+    (metric, other, -1)
+    for metric in ("perceptual", "patch_swd") for other in ("identity", "nearest_neighbour", "colour_transfer")
+)  # fmt: skip
 GOALS: dict[str, tuple[tuple[str, str, float], ...]] = {
     # metric, the baseline it is held against, and how much better: more by so many, or at most this share of it (< 0)
-    "lines": (("psnr", "nearest_neighbour", 0), ("psnr", "mean", 0), ("ssim", "nearest_neighbour", 0)),
+    "lines": tuple((metric, other, 0) for metric in ("psnr", "ssim") for other in ("nearest_neighbour", "mean")),
     "shapes": (("psnr", "", 28), ("right", "", 0.95)),
-    "emoji": (("perceptual", "identity", -1), ("patch_swd", "identity", -1), ("perceptual", "nearest_neighbour", -1)),
-    "emoji-cut": (("perceptual", "identity", -1), ("patch_swd", "identity", -1)),
+    "emoji": UNPAIRED,
+    "emoji-cut": UNPAIRED,
     "photos-x2": (("psnr_y", "bicubic", 1.2), ("patch_swd", "bicubic", -0.6), ("faithful_psnr_y", "", 1.5)),
     "photos-x4": (("psnr_y", "bicubic", 1),),
     "emoji-x4": (("psnr_y", "bicubic", 1),),
-    "emoji-holes": (("psnr", "harmonic", 3),),
-    "photo-holes": (("psnr", "harmonic", 0.5),),
+    "emoji-holes": (("psnr", "harmonic", 3), ("patch_swd", "harmonic", -1)),
+    "photo-holes": (("psnr", "harmonic", 0.5), ("patch_swd", "harmonic", -1)),
     "texture": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
     "painting": (("patch_swd", "identity", -0.5), ("ssim", "", 0.5)),
 }
@@ -52,8 +56,8 @@ they can be compared with each other, but not with published ones.
 
 def write() -> None:
     """Replaces RESULTS.md."""
-    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *text2image()]
-    sections += [*tabular(), *throughput(), *exported(), *scale(), *resume(), *notes()]
+    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *applied()]
+    sections += [*text2image(), *tabular(), *throughput(), *exported(), *scale(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
 
@@ -83,7 +87,8 @@ def commands(found: Iterable[Record]) -> str:
 
 def machines() -> list[str]:
     found: dict[str, list[str]] = {}
-    for name in ("digits", "images", "modes", *STUDIES, "translation", "text2image", "throughput", "scale", "resume"):
+    names = ("digits", "images", "modes", *STUDIES, "translation", "applied", "text2image", "throughput", "scale")
+    for name in (*names, "resume"):
         for one in records(name):
             about, device = one["machine"], one["machine"].get("device", "cpu")
             place = f"{about['cpu']}, {about['threads']} threads, torch {about['torch']}" + f", {device}" * (
@@ -226,6 +231,31 @@ def translation() -> list[str]:
             rows.append([one["variant"], metric, listed(figures), f"{one['train_seconds']:.0f}", told])
     about = "On held-out pictures, with what needs no learning beside it; the faithful network's is its gain in dB."
     return tasks("Pictures from pictures", about, rows, "translation.py")
+
+
+def applied() -> list[str]:
+    rows = []
+    for one in records("applied"):
+        fp32, bf16 = (one[f"megapixels_per_second_{kind}"] for kind in ("fp32", "bf16"))
+        levels = one["bf16_levels"]
+        tiles = {edge: one[f"tile_{edge}"] for edge in (64, 256, 512)}
+        apart = max(tile["levels"] for tile in tiles.values())
+        large = {size: found["mib"] / 1024 for size, found in one["by_megapixels"].items()}
+        gib = ", ".join(f"{size} MP {most:.2f}" for size, most in large.items())
+        rows.append([
+            one["variant"], f"{fp32:.2f}", f"{bf16:.2f}, {levels['mean']:.2g} ({levels['most']}) levels",
+            f"{apart}: {verdict(apart <= 1)}",
+            ", ".join(f"{edge}: {tile['times_whole']}" for edge, tile in tiles.items()),
+            f"{gib}: {verdict(max(large.values()) < 4)}",
+        ])  # fmt: skip
+    if not rows:
+        return []
+    head = ["network of", "megapixels a second, fp32", "bf16, and the mean (most) that it differs",
+            "levels of 255 between tiles and whole, at most", "time in tiles of so many pixels, whole 1",
+            "GiB held at most (below 4)"]  # fmt: skip
+    about = "`belamy apply` on large pictures; megapixels are those of the input, and scale is the task's."
+    again = "    .venv/bin/python benchmarks/applied.py --trial TASK\n"
+    return [f"## Large pictures\n\n{about}\n", table(head, rows), again]
 
 
 def text2image() -> list[str]:

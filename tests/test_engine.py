@@ -139,6 +139,15 @@ def test_a_step_is_that_of_torchs_adam() -> None:
     player.close()
 
 
+def test_long_gradients_are_shortened() -> None:
+    player = engine(("generator", 1, 1), optimizers={"generator": {"rate": 0.1, "clip": 1e-3}})
+    report = player.step()
+    player.close()
+    gradients = [value.grad for value in player.game.generator.parameters() if value.grad is not None]
+    assert report.norms["generator"] > 1e-2
+    assert torch.nn.utils.get_total_norm(gradients).item() == pytest.approx(1e-3, rel=1e-2)
+
+
 def test_averages_have_a_halflife_in_examples() -> None:
     player = engine(("generator", 1, 1), average={"halflife": 8, "ramp": 1.0})
     expected = player.game.generator.weight.detach().clone()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from belamy.chance import Chance, key
 from belamy.ema import Averages
@@ -138,8 +138,8 @@ class Engine:
                 parameter.grad = None
             where = (self.recipe.seed, self.clock.attempt, self.clock.examples, index, repeat)
             score = self._agreed(parameters, self._backward(turn, batch, key("step", *where)))
-            norm = get_total_norm([value.grad for value in parameters if value.grad is not None]).item()
-            report.norms[turn.player] = norm
+            whole = get_total_norm([value.grad for value in parameters if value.grad is not None])
+            report.norms[turn.player] = norm = whole.item()
             name = turn.loss.__name__.removesuffix("_loss")
             report.terms |= {f"{name}/{term}": value for term, value in score.terms.items()}
             report.seen |= {f"{name}/{what}": value for what, value in score.seen.items()}
@@ -147,6 +147,8 @@ class Engine:
                 terms = ", ".join(f"{term} {value.item():.3g}" for term, value in score.terms.items())
                 report.skipped.append(f"the gradient of {turn.player} is {norm} ({terms})")
                 return
+            if (clip := self.recipe.optimizers[turn.player].clip) is not None:
+                clip_grads_with_norm_(parameters, clip, whole)
             self._move(turn.player)
             if score.seen:
                 self.game.observe({what: value.item() for what, value in score.seen.items()})

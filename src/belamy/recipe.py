@@ -76,13 +76,14 @@ def at(schedule: float | Cosine | Mapping[int, float], examples: int) -> float:
 
 
 class Adam(_Strict):
-    """Adam (Kingma and Ba, 2015), with ``decay`` as AdamW's."""
+    """Adam (Kingma and Ba, 2015), with ``decay`` as AdamW's; gradients are no longer than ``clip``."""
 
     rate: Schedule
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: Schedule = 0.99
     epsilon: float = Field(1e-8, gt=0)
     decay: float = Field(0.0, ge=0)
+    clip: float | None = Field(None, gt=0)
 
 
 class Average(_Strict):
