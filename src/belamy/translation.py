@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,6 +27,8 @@ LARGE = 1024**2
 Progress = Callable[[int, int], None]
 Tile = int | Literal["auto"] | None
 PRECISIONS = ("fp32", "bf16")
+NEAR = 64
+"""Pixels along a side of squares: holes in neighbouring ones are filled together."""
 
 
 def translate(
@@ -128,15 +131,38 @@ def _filled(
 
 
 def _smoothed(colours: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Harmonically filled, within what bounds all holes: beyond it nothing has a say. A plane at a time, for memory."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    part = tuple(slice(max(0, int(each[0]) - 1), int(each[-1]) + 2) for each in (rows, columns))
-    missing, found = mask[part], colours.copy()
-    hole = torch.from_numpy(missing.astype(np.float32))[None, None]
-    for plane in np.split(found[part], found.shape[2], axis=2):
-        smooth = to_pixels(harmonic(to_tensor(plane)[None], hole)[0], plane.dtype)
-        plane[missing] = smooth[missing]
+    """Harmonically filled, a cluster of holes and a plane of colour at a time, for memory."""
+    found = colours.copy()
+    for box, own in _clusters(mask):
+        wide = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+        inner = tuple(
+            slice(side.start - more.start, side.stop - more.start) for side, more in zip(box, wide, strict=True)
+        )
+        hole = torch.from_numpy(mask[wide].astype(np.float32))[None, None]
+        for plane in np.split(found, found.shape[2], axis=2):
+            smooth = to_pixels(harmonic(to_tensor(plane[wide])[None], hole)[0], plane.dtype)
+            plane[box][own] = smooth[inner][own]
     return found
+
+
+def _clusters(mask: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
+    """Boxes around holes that are near each other, and where in a box they are.
+
+    Between holes of different boxes lie known pixels, so that neither has a say in how the other is filled.
+    """
+    starts = [np.arange(0, side, NEAR) for side in mask.shape]
+    blocks = np.logical_or.reduceat(np.logical_or.reduceat(mask, starts[0], axis=0), starts[1], axis=1)
+    holed = torch.from_numpy(blocks).float()[None]
+    labels, before = holed * torch.arange(1, blocks.size + 1).view_as(holed), holed
+    while not torch.equal(labels, before):
+        labels, before = F.max_pool2d(labels, 3, 1, 1) * holed, labels
+    for label in labels[holed > 0].unique():
+        mine = (labels[0] == label).numpy()
+        rows, columns = (slice(int(where.min()), int(where.max()) + 1) for where in mine.nonzero())
+        box = slice(rows.start * NEAR, rows.stop * NEAR), slice(columns.start * NEAR, columns.stop * NEAR)
+        own = mask[box]
+        cells = mine[rows, columns].repeat(NEAR, axis=0).repeat(NEAR, axis=1)
+        yield box, own & cells[: own.shape[0], : own.shape[1]]
 
 
 @dataclass(frozen=True)
