@@ -153,8 +153,8 @@ TRIALS = {
     "photos-x2": Trial("superres", photos, 16_000),
     "photos-x4": Trial("superres", photos, 24_000, {"game.scale": 4, "data.resolution": 128}),
     "emoji-x4": Trial("superres", one_kind, 40_000, {"game.scale": 4, "data.resolution": 64}),
-    "emoji-holes": Trial("inpaint", one_kind, 60_000),
-    "photo-holes": Trial("inpaint", photos, 30_000),
+    "emoji-holes": Trial("inpaint", one_kind, 80_000),
+    "photo-holes": Trial("inpaint", photos, 36_000),
     "texture": Trial("style", photos, 6_000),
     "painting": Trial("style", photos, 6_000),
 }

@@ -19,7 +19,7 @@ class Inpaint(Duel):
 
     The generator says what to add to the fill, which is smooth; what is known stays. ``pixels`` weighs the mean
     absolute difference to "target" within the holes, which decides alone over the first ``warmup`` examples, by default
-    half of all. Then the discriminator sees whole pictures, so that it minds the edges of holes, and where these are.
+    two thirds of all. Then the discriminator sees whole pictures, so that it minds the edges of holes, and where these are.
     ``widths`` are the channels from full size downwards, with so many ``blocks`` at the smallest.
     """
 
@@ -31,7 +31,7 @@ class Inpaint(Duel):
         loss: str = "hinge", normalise: str | None = "spectral", warmup: int | None = None, examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip
-        alone = examples // 2 if warmup is None else warmup
+        alone = 2 * examples // 3 if warmup is None else warmup
         super().__init__(0, loss, normalise=normalise, warmup=alone, **others)
         self.generator = UNet(channels + 1, channels, widths, blocks)
         self.discriminator = Patches(channels + 1, (64, 128, 128))
