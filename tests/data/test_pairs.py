@@ -15,6 +15,7 @@ from belamy.data.pairs import Pairs, Unpaired
 from belamy.data.photos import Degraded, Holed, Styled
 from belamy.errors import UserError
 from belamy.ops.degrade import shrink
+from tiny import draw_pictures
 
 
 def noise(seed: int, height: int = 24, width: int = 20, channels: int = 3) -> np.ndarray:
@@ -222,3 +223,15 @@ def test_two_files_of_one_name_are_told(folder: Path) -> None:
     save(folder / "A" / "3.jpg", noise(3))
     with pytest.raises(UserError, match=r"A/3.png has the name of A/3.jpg"):
         Pairs(str(folder))
+
+
+def test_too_small_for_a_network(tmp_path: Path) -> None:
+    small, large = (draw_pictures(tmp_path / str(side), {"cat": 12}, side) for side in (6, 16))
+    for made in (lambda: Degraded(str(small), 2), lambda: Holed(str(small)), lambda: Styled(str(small), str(large))):
+        with pytest.raises(UserError, match=r"squares of 8 pixels .* 6x6: --set data.size=8 enlarges them"):
+            made()
+    assert Degraded(str(small), 2, size=8).facts["resolution"] == 8
+    with pytest.raises(UserError, match="data.resolution 4 should be 8 or more"):
+        Degraded(str(large), 2, resolution=4)
+    with pytest.raises(UserError, match=r"pictures of 6 pixels, smaller .* --set data.style_size=16 enlarges"):
+        Styled(str(large), str(small))

@@ -19,6 +19,8 @@ from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.source import Source
 
+LEAST = 8
+"""Pixels along a side of the smallest squares that networks are made for."""
 WHOLE = 1024
 """Pixels along a side of what is judged as a whole: of larger pictures the middle."""
 
@@ -40,13 +42,17 @@ class Cuts(Source):
         self.seed, self._pictures, self._channels, self._flip = seed, pictures, channels, flip
         self._views = np.array(views, np.int64)
         self._shapes = pictures.shapes[self._views[:, 0], :2]
-        if len(small := np.flatnonzero(self._shapes.min(1) < resolution)):
+        side = max(resolution, LEAST)
+        if len(small := np.flatnonzero(self._shapes.min(1) < side)):
             name, (height, width) = pictures.names[self._views[small[0], 0]], self._shapes[small[0]]
-            least = int(self._shapes.min())
+            fitting = int(self._shapes.min()) // LEAST * LEAST
             raise UserError(
-                f"{len(small)} of {len(views)} pictures are smaller than the squares of {resolution} pixels to train"
-                f" on, such as {name} with {width}x{height}: --set data.resolution={least // 8 * 8 or least}"
+                f"{len(small)} of {len(views)} pictures are smaller than the squares of {side} pixels to train"
+                f" on, such as {name} with {width}x{height}:"
+                f" --set {f'data.resolution={fitting}' if fitting else f'data.size={side} enlarges them'}"
             )
+        if resolution < LEAST:
+            raise UserError(f"data.resolution {resolution} should be {LEAST} or more")
         heldout = split(pictures.hashes[self._views[:, 0]], [_side(pictures, row) for row in self._views[:, 0]])
         if heldout.all():  # one picture alone, or one many times over, is there to be learnt from
             heldout[:] = False

@@ -94,6 +94,11 @@ class Styled(_Own):
         strokes = gallery(style, style_size, bad_limit=bad_limit)
         views = [(row,) for row in range(len(strokes))]
         side, count = self.facts["resolution"], self.facts["channels"]
+        if (least := int(strokes.shapes[:, :2].min())) < side:
+            raise UserError(
+                f"{style} has pictures of {least} pixels, smaller than the squares of {side} to train on:"
+                f" --set data.style_size={side} enlarges them"
+            )
         self._style = Photos(strokes, views, count, side, True, seed).everything()
         self.facts["target_channels"] = self.facts["channels"]
 
