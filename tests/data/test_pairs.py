@@ -231,7 +231,7 @@ def test_too_small_for_a_network(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"squares of 8 pixels .* 6x6: --set data.size=8 enlarges them"):
             made()
     assert Degraded(str(small), 2, size=8).facts["resolution"] == 8
-    with pytest.raises(UserError, match="data.resolution 4 should be 8 or more"):
+    with pytest.raises(UserError, match=r"data\.resolution 4 should be 8 or more"):
         Degraded(str(large), 2, resolution=4)
     with pytest.raises(UserError, match=r"pictures of 6 pixels, smaller .* --set data.style_size=16 enlarges"):
         Styled(str(large), str(small))

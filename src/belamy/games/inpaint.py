@@ -19,8 +19,8 @@ class Inpaint(Duel):
 
     The generator says what to add to the fill, which is smooth; what is known stays. ``pixels`` weighs the mean
     absolute difference to "target" within the holes, which decides alone over the first ``warmup`` examples, by default
-    two thirds of all. Then the discriminator sees whole pictures, so that it minds the edges of holes, and where these are.
-    ``widths`` are the channels from full size downwards, with so many ``blocks`` at the smallest.
+    two thirds of all. Then the discriminator sees whole pictures, so that it minds the edges of holes, and where these
+    are. ``widths`` are the channels from full size downwards, with so many ``blocks`` at the smallest.
     """
 
     sample_key = "target"
