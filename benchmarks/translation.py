@@ -135,6 +135,23 @@ def photos(root: Path) -> Path:
     return keep(root, unpacked())
 
 
+def patches(root: Path, side: int = 64, count: int = 25) -> Path:
+    """The photographs to learn from, and so many patches of each of those that are held out."""
+
+    def cut() -> Iterable[tuple[str, np.ndarray]]:
+        random = np.random.default_rng(0)
+        for path in sorted(photos(root.with_name("photos")).glob("*/*.png")):
+            pixels = np.asarray(Image.open(path))
+            if path.parent.name == "train":
+                yield f"train/{path.stem}", pixels
+                continue
+            for number in range(count):
+                top, left = (random.integers(length - side + 1) for length in pixels.shape[:2])
+                yield f"val/{path.stem}-{number}", pixels[top : top + side, left : left + side]
+
+    return keep(root, cut())
+
+
 @dataclass(frozen=True)
 class Trial:
     """A recipe on data, for so many examples."""
@@ -154,7 +171,7 @@ TRIALS = {
     "photos-x4": Trial("superres", photos, 24_000, {"game.scale": 4, "data.resolution": 128}),
     "emoji-x4": Trial("superres", one_kind, 40_000, {"game.scale": 4, "data.resolution": 64}),
     "emoji-holes": Trial("inpaint", one_kind, 80_000),
-    "photo-holes": Trial("inpaint", photos, 36_000),
+    "photo-holes": Trial("inpaint", patches, 48_000),
     "texture": Trial("style", photos, 6_000),
     "painting": Trial("style", photos, 6_000),
 }
