@@ -160,7 +160,8 @@ class Watchdog:
             return None
         ill = "the generator explodes" if self.player == "generator" else "the discriminator is too steep"
         words = f"{ill}: its gradient is {signs.norm:.3g}, {self.calm:.3g} at its calmest"
-        return Finding(words, "penalties" if self.steep == 1 else "slower")
+        heavier = self.player == "discriminator" and self.steep == 1
+        return Finding(words, "penalties" if heavier else "slower")
 
     def _overfitting(self, signs: Signs) -> Finding | None:
         if not signs.overfitting > OVERFITTED:
