@@ -36,7 +36,7 @@ def test_psnr_and_ssim_are_those_of_torchmetrics() -> None:
     y = 0.8 * x + 0.2 * images(3, 3, 32, 24, seed=1)
     each = {"data_range": 2.0, "reduction": "none"}
     assert torch.allclose(psnr(x, y), twin.peak_signal_noise_ratio(x, y, dim=(1, 2, 3), **each), atol=1e-4)
-    _, whole = twin.structural_similarity_index_measure(x, y, **each, return_full_image=True)
+    _, whole = twin.structural_similarity_index_measure(x + 1, y + 1, **each, return_full_image=True)
     assert torch.allclose(ssim(x, y), whole[:, :, 5:-5, 5:-5].mean((1, 2, 3)), atol=1e-5)  # it mirrors, we crop
 
 
@@ -76,7 +76,7 @@ def test_ssim_of_one_small_window_is_its_definition() -> None:
     window = window[:, None] * window / window.sum() ** 2
     expected = []
     for left in (0, 1):
-        a, b = x[0, 0, :, left : left + 7], y[0, 0, :, left : left + 7]
+        a, b = x[0, 0, :, left : left + 7] + 1, y[0, 0, :, left : left + 7] + 1
         ma, mb = (window * a).sum(), (window * b).sum()
         va, vb = (window * (a - ma).square()).sum(), (window * (b - mb).square()).sum()
         vab = (window * (a - ma) * (b - mb)).sum()

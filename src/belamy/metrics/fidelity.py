@@ -79,12 +79,13 @@ def psnr_y(output: Tensor, target: Tensor, border: int) -> Tensor:
 def ssim(output: Tensor, target: Tensor) -> Tensor:
     """Structural similarity [B], 1 for equal pictures (Wang et al., 2004): the mean over places and channels.
 
-    In Gaussian windows of 11 by 11 pixels and standard deviation 1.5 that lie wholly within the picture, with K1 0.01,
-    K2 0.03 and the range 2. For pictures of less than 11 pixels the window is the largest odd one that fits.
+    In Gaussian windows of 11 by 11 pixels and standard deviation 1.5 that lie wholly within the picture, with K1 0.01
+    and K2 0.03, black as 0 and white as the range. For pictures of less than 11 pixels the window is the largest odd
+    one that fits.
     """
     size = min(_WINDOW, *output.shape[2:])
     size -= 1 - size % 2
-    x, y = output.flatten(0, 1)[:, None], target.flatten(0, 1)[:, None]
+    x, y = output.flatten(0, 1)[:, None] + 1, target.flatten(0, 1)[:, None] + 1
     distance = torch.arange(size, device=x.device, dtype=x.dtype) - size // 2
     window = torch.softmax(-distance.square() / (2 * _SPREAD**2), 0)
     maps = torch.cat([x, y, x * x, y * y, x * y])
