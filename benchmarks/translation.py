@@ -165,15 +165,15 @@ class Trial:
 TRIALS = {
     "lines": Trial("pix2pix", lines, 60_000),
     "shapes": Trial("pix2pix", shapes, 16_000),
-    "emoji": Trial("cyclegan", emoji, 15_000),
+    "emoji": Trial("cyclegan", emoji, 22_000),
     "emoji-cut": Trial("cut", emoji, 24_000),
     "photos-x2": Trial("superres", photos, 16_000),
     "photos-x4": Trial("superres", photos, 24_000, {"game.scale": 4, "data.resolution": 128}),
     "emoji-x4": Trial("superres", one_kind, 40_000, {"game.scale": 4, "data.resolution": 64}),
     "emoji-holes": Trial("inpaint", one_kind, 80_000),
     "photo-holes": Trial("inpaint", patches, 48_000),
-    "texture": Trial("style", photos, 6_000),
-    "painting": Trial("style", photos, 6_000),
+    "texture": Trial("style", photos, 8_000),
+    "painting": Trial("style", photos, 8_000),
 }
 
 

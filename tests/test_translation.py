@@ -145,6 +145,14 @@ def test_other_tasks_keep_alpha_as_it_is() -> None:
     assert np.array_equal(GAMES["style"]().apply(picture)[..., 3], picture[..., 3])
 
 
+def test_a_style_paints_what_is_flat() -> None:
+    made, flat = GAMES["style"](), np.full((40, 40, 3), 99, np.uint8)
+    first, again, larger = (made.apply(np.full((side, 40, 3), 99, np.uint8)) for side in (40, 40, 80))
+    assert first[16:24, 16:24].astype(float).std() > 0.5 and np.array_equal(first, again)
+    assert np.array_equal(made.apply(flat, strength=0.0), flat)
+    assert np.array_equal(first[:8], larger[:8])  # grain belongs to places
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_no_strength_gives_the_picture_back(kind: Any) -> None:
     made, picture = GAMES["style"](), noise(21, 18, 3, kind=kind)

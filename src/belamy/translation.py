@@ -17,6 +17,7 @@ from belamy.data.gallery import recoloured, to_tensor
 from belamy.errors import UserError
 from belamy.game import Batch, Game
 from belamy.ops.fill import harmonic
+from belamy.ops.grain import grain
 from belamy.tiles import tiled
 
 TILE = 512
@@ -66,7 +67,8 @@ def translate(
     colours, alpha = _parts(pixels, ask.taken)
     if task == "inpaint":
         return _filled(ask, pixels, colours, _hole(mask, pixels))
-    whole = ask.like(colours) if task == "superres" else ask(colours)
+    beside = [grain(*colours.shape[:2])] if task == "style" else []
+    whole = ask.like(colours) if task == "superres" else ask(colours, *beside)
     if alpha is None or whole.shape[2] in (2, 4):
         return whole
     return np.concatenate([whole, alpha if alpha.shape[:2] == whole.shape[:2] else ask.like(alpha)], axis=2)
@@ -192,7 +194,7 @@ class _Asking:
         return np.concatenate([colours, answer[..., -1:]], axis=2) if count in (2, 4) else colours
 
     def __call__(self, *pictures: NDArray[Any]) -> NDArray[Any]:
-        """The game's answer to a picture, and to a mask beside it, as deep as the picture is."""
+        """The game's answer to a picture, and to a mask or a grain beside it, as deep as the picture is."""
         game, (height, width) = self.game, pictures[0].shape[:2]
         tile = self.tile
         if tile == "auto":
@@ -212,7 +214,7 @@ class _Asking:
         device = next(self.game.parameters()).device
         given: Batch = {"source": recoloured(to_tensor(parts[0]), self.taken)[None].to(device)}
         if len(parts) > 1:
-            given["mask"] = torch.from_numpy(parts[1].astype(np.float32)).permute(2, 0, 1)[None].to(device)
+            given |= {name: plane[None].to(device) for name, plane in _named(parts[1]).items()}
         if self.strength is not None:
             given["strength"] = torch.tensor([self.strength], device=device)
         if self.backwards:
@@ -220,6 +222,13 @@ class _Asking:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             image = self.game.sample(given)["image"][0]
         return to_pixels(image.cpu(), parts[0].dtype)
+
+
+def _named(plane: NDArray[Any]) -> Batch:
+    """A mask, or a grain, [H, W, 1] as games call it [1, H, W]."""
+    if plane.dtype == np.bool_:
+        return {"mask": torch.from_numpy(plane.astype(np.float32)).permute(2, 0, 1)}
+    return {"grain": to_tensor(plane)}
 
 
 def to_pixels(image: Tensor, kind: Any) -> NDArray[Any]:

@@ -95,6 +95,18 @@ def test_the_script_beside_it_samples_as_belamy_does(pictures: Path, tmp_path: P
         assert failed.returncode == 2 and said in failed.stderr and "Traceback" not in failed.stderr
 
 
+def test_the_script_has_the_grain_that_belamy_has(pictures: Path, tmp_path: Path) -> None:
+    model = trained("style", pictures)
+    export(model, tmp_path / "model.onnx")
+    source = Chance(0, range(2)).uniform(3, 16, 24) * 2 - 1
+    np.save(tmp_path / "source.npy", source.numpy())
+    command = [sys.executable, "model.py", "--input", "source=source.npy", "--out", "x.npz"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    with torch.inference_mode():
+        wanted = standalone.pictures(model.game.sample({"source": source})["image"].numpy())
+    assert np.abs(np.load(tmp_path / "x.npz")["images"].astype(int) - wanted).max() <= 1
+
+
 def test_a_program_of_torch(pictures: Path, tmp_path: Path) -> None:
     model, path = trained("cgan", pictures), tmp_path / "model.pt2"
     report = export(model, path, "torch-export")

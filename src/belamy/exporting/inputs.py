@@ -128,5 +128,8 @@ def _pictures(model: Model, count: int, seed: int) -> dict[str, Input]:
         found["source"].example.mul_(1 - hole)
         found["mask"] = _input(hole, {"about": "1 where pixels are missing; the source is filled smoothly there"}, True)
     if facts.get("task") == "style":
+        grain = 2 * chance.uniform(1, side, side) - 1
+        about = "noise in [-1, 1] that belongs to the source's places"
+        found["grain"] = _input(grain, {"about": about, "like": "source"}, sizes=True)
         found["strength"] = _input(torch.ones(count), {"about": "0 gives the picture back", "default": 1.0})
     return found

@@ -57,6 +57,13 @@ def normal(drawn: np.ndarray) -> np.ndarray:
     return values
 
 
+def grain(height: int, width: int) -> np.ndarray:
+    """Noise [1, 1, H, W] in [-1, 1] that belongs to the place of a pixel, so that a picture always gets the same."""
+    drawn = bits(key("grain"), np.arange(height), 1, [width])
+    values: np.ndarray = (drawn >> np.uint64(56)).astype(np.float32) / np.float32(127.5) - 1
+    return values[None, None]
+
+
 def inputs(about: dict[str, Any], n: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
     """What the samples ``start`` to ``start + n - 1`` of ``seed`` are made from; classes in the data's proportions."""
     rows, found = np.arange(start, start + n), {}
@@ -82,6 +89,10 @@ def asked(about: dict[str, Any], options: argparse.Namespace) -> dict[str, np.nd
         raise ValueError(f"the model takes no {strange[0]}: it takes {', '.join(about['inputs'])}")
     own = {name: np.load(file, allow_pickle=False) for name, file in files.items()}
     given = inputs(about, len(next(iter(own.values()))) if own else options.n, options.seed) | own
+    for name, told in about["inputs"].items():
+        if name not in own and told.get("like") in own:
+            count, _, *sides = own[told["like"]].shape
+            given[name] = grain(*sides).repeat(count, 0)
     if options.kind is not None:
         names = about["inputs"].get("class", {}).get("names", [])
         numbers = {str(number): number for number in range(len(names))} | {name: at for at, name in enumerate(names)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
-from belamy.networks.unet import LEAK, Patches, UNet
+from belamy.networks.unet import LEAK, SMALL, Patches, UNet
+from belamy.ops.shown import shown
 
 TEMPERATURE = 0.07
 
@@ -20,24 +21,29 @@ TEMPERATURE = 0.07
 class CUT(Duel):
     """"source" [B, ``channels``, H, W] as pictures of the kind of "target", all in [-1, 1].
 
-    ``contrast`` weighs PatchNCE: among ``patches`` places of a picture, the generator's own maps of the result must be
-    nearest to its maps of the source at the same place; ``identity`` asks the same of pictures that are of the target's
-    kind already. ``widths`` are the generator's channels from full size downwards, ``blocks`` those at the smallest.
+    The generator says what to add to a picture, at first next to nothing. ``contrast`` weighs PatchNCE: among
+    ``patches`` places of a picture, the generator's own maps of the result must be nearest to its maps of the source at
+    the same place; ``identity`` asks the same of pictures that are of the target's kind already. The discriminator pays
+    R1 of ``gamma`` for each patch. ``widths`` are the generator's channels from full size downwards, ``blocks`` those
+    at the smallest.
     """
 
     sample_key = "target"
     scale = 1
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, contrast: float = 1.0,
-        identity: float = 1.0, patches: int = 64, loss: str = "least-squares", normalise: str | None = "spectral",
-        target_channels: int | None = None, **others: Any,
+        self, channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3,
+        contrast: float = 1.0, identity: float = 1.0, patches: int = 64, loss: str = "non-saturating",
+        gamma: float = 0.3, penalties: Mapping[str, float] | None = None, target_channels: int | None = None,
+        **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(0, loss, normalise=normalise, **others)
+        reach = (64, 128, 128)
+        r1 = gamma / max(1, resolution >> len(reach)) ** 2
+        super().__init__(0, loss, penalties={"r1": r1, **(penalties or {})}, **others)
         if target_channels not in (None, channels):
             raise ValueError(f"both kinds need as many channels, not {channels} and {target_channels}: take cyclegan")
-        self.generator = Compared(UNet(channels, channels, widths, blocks), widths)
-        self.discriminator = Patches(channels, (64, 128, 128))
+        self.generator = Compared(UNet(channels, channels, widths, blocks, SMALL), widths)
+        self.discriminator = Patches(channels, reach)
         self.stride, self.radius = self.generator.network.stride, self.generator.network.radius
         self.contrast, self.identity, self.patches = contrast, identity, patches
 
@@ -81,8 +87,7 @@ class Compared(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found: Tensor = self.network(pictures).float()
-        return found
+        return shown(pictures + self.network(pictures).float())
 
     def compared(self, results: Tensor, sources: Tensor) -> Iterator[tuple[nn.Module, Tensor, Tensor]]:
         """Of each size the small network, and the maps [B, D, h, w] of both."""

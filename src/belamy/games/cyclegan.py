@@ -10,17 +10,20 @@ from torch import Tensor, nn
 from belamy.chance import Chance
 from belamy.game import Batch, Game, Score, Turn
 from belamy.networks.pool import Pool
-from belamy.networks.unet import Patches, UNet
+from belamy.networks.unet import SMALL, Patches, UNet
 from belamy.ops.adversarial import LOSSES
+from belamy.ops.penalties import squared_gradients
+from belamy.ops.shown import shown
 
 
 class CycleGAN(Game):
     """"source" [B, ``channels``, R, R] and "target" [B, ``target_channels``, R, R] in [-1, 1], each of its own kind.
 
     ``cycle`` weighs how far a picture is from itself when it has been there and back, ``identity`` how far a generator
-    changes what is of its kind already (0 where the kinds have different channels). The discriminators see the last
-    ``pool`` pictures as well as the newest. ``widths`` are the generators' channels from full size downwards, with so
-    many ``blocks`` at the smallest.
+    changes what is of its kind already (0 where the kinds have different channels). Where the channels are equal, the
+    generators say what to add to a picture, and begin by adding next to nothing. The discriminators see the last
+    ``pool`` pictures as well as the newest, and pay R1 (Mescheder et al., 2018) of ``gamma`` for each patch. ``widths``
+    are the generators' channels from full size downwards, with so many ``blocks`` at the smallest.
     """
 
     scale = 1
@@ -30,12 +33,16 @@ class CycleGAN(Game):
 
     def __init__(
         self, channels: int, target_channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128),
-        blocks: int = 3, cycle: float = 10.0, identity: float = 5.0, pool: int = 50, loss: str = "least-squares",
+        blocks: int = 3, cycle: float = 3.0, identity: float = 0.2, gamma: float = 0.3, pool: int = 50,
+        loss: str = "non-saturating",
     ) -> None:  # fmt: skip
         super().__init__()
         counts = {"source": channels, "target": target_channels}
-        forth = UNet(channels, target_channels, widths, blocks)
-        self.generator = nn.ModuleDict({"target": forth, "source": UNet(target_channels, channels, widths, blocks)})
+        self.adds = channels == target_channels
+        share = SMALL if self.adds else 1.0
+        forth = UNet(channels, target_channels, widths, blocks, share)
+        back = UNet(target_channels, channels, widths, blocks, share)
+        self.generator = nn.ModuleDict({"target": forth, "source": back})
         self.discriminator = nn.ModuleDict({kind: Patches(count, (64, 128, 128)) for kind, count in counts.items()})
         self.pools = nn.ModuleDict({
             kind: Pool(pool, (count, resolution, resolution)) for kind, count in counts.items()
@@ -43,8 +50,8 @@ class CycleGAN(Game):
         alone = [name for name, each in LOSSES.items() if not each.pairs]
         if loss not in alone:
             raise ValueError(f"loss {loss!r} should be one that looks at pictures alone: {', '.join(alone)}")
-        self.loss, self.cycle = LOSSES[loss], cycle
-        self.identity = identity if channels == target_channels else 0.0
+        self.loss, self.cycle, self.gamma = LOSSES[loss], cycle, gamma
+        self.identity = identity if self.adds else 0.0
         self.stride, self.radius = forth.stride, forth.radius
 
     def turns(self) -> list[Turn]:
@@ -53,7 +60,7 @@ class CycleGAN(Game):
     def _translated(self, kind: str, pictures: Tensor) -> Tensor:
         """Pictures of the other kind as ones of this ``kind``."""
         found: Tensor = self.generator[kind](pictures).float()
-        return found
+        return shown(pictures + found if self.adds else found)
 
     def _logits(self, kind: str, pictures: Tensor) -> Tensor:
         logits: Tensor = self.discriminator[kind](pictures)
@@ -64,7 +71,11 @@ class CycleGAN(Game):
         for kind, other in (("target", "source"), ("source", "target")):
             with torch.no_grad():
                 fake = self.pools[kind](self._translated(kind, batch[other]), rng)
-            terms[kind] = self.loss.discriminator(self._logits(kind, batch[kind]), self._logits(kind, fake))
+            real = batch[kind].detach().requires_grad_()
+            logits = self._logits(kind, real)
+            terms[f"{kind}/adversarial"] = self.loss.discriminator(logits, self._logits(kind, fake))
+            if self.gamma:
+                terms[f"{kind}/r1"] = self.gamma / 2 * squared_gradients(logits, real)[0].mean() / logits.shape[1]
         return Score(terms)
 
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:

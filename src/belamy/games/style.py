@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
-from belamy.networks.unet import Patches, UNet
+from belamy.networks.unet import SMALL, Patches, UNet
+from belamy.ops.grain import placed
 
 WINDOW = 7
 
@@ -19,34 +21,43 @@ WINDOW = 7
 class Style(Duel):
     """"source" [B, ``channels``, H, W] in [-1, 1], painted so that its patches look like those of "style".
 
-    ``content`` weighs how far the structure of the result is from the source's: 1 less the correlation of both in
-    windows of 7 pixels, as in SSIM (Wang et al., 2004). "strength" [B], 1 where it is not given, scales what is
-    added: at 0 the source comes back.
+    The structure of a result should be at least ``keep`` of the source's, 0 to 1: the correlation of both in windows of
+    7 pixels, as in SSIM (Wang et al., 2004). ``content`` weighs what is missing; above it the style alone decides.
+
+    What is flat is painted from "grain" [B, 1, H, W] in [-1, 1], noise that belongs to the places of pixels and is made
+    where it is not given. "strength" [B], 1 where it is not given, scales what is added: at 0 the source comes back.
     """
 
     sample_key = "style"
     scale = 1
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, content: float = 4.0,
-        reach: Sequence[int] = (64, 128, 128), loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
+        self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, content: float = 20.0,
+        keep: float = 0.5, reach: Sequence[int] = (64, 128, 128), loss: str = "hinge",
+        normalise: str | None = "spectral", **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(0, loss, normalise=normalise, **others)
-        self.generator = UNet(channels, channels, widths, blocks)
+        self.generator = UNet(channels + 1, channels, widths, blocks, SMALL)
         self.discriminator = Patches(channels, reach)
-        self.stride, self.radius, self.content = self.generator.stride, self.generator.radius, content
+        self.stride, self.radius = self.generator.stride, self.generator.radius
+        self.content, self.keep = content, keep
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        pictures: Tensor = batch["source"] + self.generator(batch["source"]).float()
-        return pictures
+        source = batch["source"]
+        return source + self._added(source, 2 * rng.uniform(1, *source.shape[2:]) - 1)
+
+    def _added(self, source: Tensor, grain: Tensor) -> Tensor:
+        found: Tensor = self.generator(torch.cat([source, grain], dim=1)).float()
+        return found
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
-        return {"content": self.content * (1 - structure(samples, batch["source"]))}
+        return {"content": self.content * F.relu(self.keep - structure(samples, batch["source"]))}
 
     def sample(self, given: Batch) -> Batch:
         source = given["source"]
+        grain = given["grain"] if "grain" in given else placed(source)
         strength = given.get("strength", source.new_ones(source.shape[0]))[:, None, None, None]
-        return {"image": source + strength * self.generator(source).float()}
+        return {"image": source + strength * self._added(source, grain)}
 
 
 def structure(images: Tensor, others: Tensor) -> Tensor:

@@ -57,10 +57,11 @@ class UNet(nn.Module):
     """Pictures [B, ``channels``, H, W] to maps [B, ``outputs``, H, W] (Ronneberger et al., 2015).
 
     ``widths`` are the channels from full size downwards, halved in size from one to the next, with so many ``blocks``
-    at the smallest. H and W must divide by ``stride``. No output pixel sees further than ``radius`` pixels.
+    at the smallest. H and W must divide by ``stride``. No output pixel sees further than ``radius`` pixels. A ``share``
+    below 1 makes what comes out small at first.
     """
 
-    def __init__(self, channels: int, outputs: int, widths: Sequence[int], blocks: int) -> None:
+    def __init__(self, channels: int, outputs: int, widths: Sequence[int], blocks: int, share: float = 1.0) -> None:
         super().__init__()
         self.stem = Filters(channels, widths[0], 3)
         steps = list(pairwise(widths))
@@ -68,7 +69,7 @@ class UNet(nn.Module):
         self.middle = nn.Sequential(*(Residual(widths[-1]) for _ in range(blocks)))
         self.up = nn.ModuleList(Filters(after, before, 3) for before, after in reversed(steps))
         self.mend = nn.ModuleList(Residual(before) for before, _ in reversed(steps))
-        self.head = Filters(widths[0], outputs, 3)
+        self.head = Filters(widths[0], outputs, 3, share=share)
         self.stride = 2 ** len(steps)
         levels = [2**level for level in range(len(steps))]
         # stem and head; a strided filter reaches 2 pixels of its level; enlarging and a filter 2, and mending 2 more
