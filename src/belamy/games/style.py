@@ -14,6 +14,7 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import SMALL, Patches, UNet
 from belamy.ops.grain import placed
+from belamy.ops.processes import mean_over_processes
 
 WINDOW = 7
 
@@ -21,15 +22,15 @@ WINDOW = 7
 class Style(Duel):
     """"source" [B, ``channels``, H, W] in [-1, 1], painted so that its patches look like those of "style".
 
-    The structure of a result should be at least ``keep`` of the source's, 0 to 1: the correlation of both in windows of
-    7 pixels, as in SSIM (Wang et al., 2004). ``content`` weighs what is missing; above it the style alone decides.
-
-    What is flat is painted from "grain" [B, 1, H, W] in [-1, 1], noise that belongs to the places of pixels and is made
+    Of the source's structure at least ``keep``, 0 to 1, should stay: the correlation of both in windows of 7 pixels, as
+    in SSIM (Wang et al., 2004), on average. ``content`` weighs what is missing; above it the style alone decides. What
+    is flat is painted from "grain" [B, 1, H, W] in [-1, 1], noise that belongs to the places of pixels and is made
     where it is not given. "strength" [B], 1 where it is not given, scales what is added: at 0 the source comes back.
     """
 
     sample_key = "style"
     scale = 1
+    rowwise = False  # what is kept is that of all the batch
 
     def __init__(
         self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, content: float = 20.0,
@@ -51,7 +52,8 @@ class Style(Duel):
         return found
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
-        return {"content": self.content * F.relu(self.keep - structure(samples, batch["source"]))}
+        kept = mean_over_processes(structure(samples, batch["source"]))
+        return {"content": self.content * F.relu(self.keep - kept)}
 
     def sample(self, given: Batch) -> Batch:
         source = given["source"]
