@@ -33,7 +33,7 @@ class CycleGAN(Game):
 
     def __init__(
         self, channels: int, target_channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128),
-        blocks: int = 3, cycle: float = 3.0, identity: float = 0.2, gamma: float = 0.3, pool: int = 50,
+        blocks: int = 3, cycle: float = 5.0, identity: float = 1.0, gamma: float = 0.3, pool: int = 50,
         loss: str = "non-saturating",
     ) -> None:  # fmt: skip
         super().__init__()
