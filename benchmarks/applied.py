@@ -71,33 +71,35 @@ def pace(model: Model, given: dict[str, Any]) -> Record:
     return found
 
 
-def memory(run: Path, scale: int, masked: bool) -> Record:
-    """Seconds and the most MiB that the command takes for pictures of so many megapixels."""
-    found = Record()
+def command(run: Path, sides: tuple[int, int], masked: bool, *options: str) -> Record:
+    """Seconds and the most MiB that the command takes for one picture."""
     with tempfile.TemporaryDirectory(prefix="belamy-applied-") as folder:
         place, answer = Path(folder) / "in.png", Path(folder) / "out.png"
-        for size, sides in LARGE.items():
-            if size * scale**2 > ENLARGED:
-                continue
-            Image.fromarray(picture(*sides)).save(place, compress_level=1)
-            words = [sys.executable, "-m", "belamy.cli.main", "apply", str(run), str(place), "--out", str(answer)]
-            if masked:
-                Image.fromarray(holed(*sides)).save(Path(folder) / "in_mask.png")
-            began = time.perf_counter()
-            process = subprocess.Popen(words)
-            _, status, usage = os.wait4(process.pid, 0)
-            assert not status
-            found[str(size)] = {"mib": usage.ru_maxrss // 1024, "seconds": round(time.perf_counter() - began, 1)}
-            say(f"{size} megapixels: {found[str(size)]}")
+        Image.fromarray(picture(*sides)).save(place, compress_level=1)
+        if masked:
+            Image.fromarray(holed(*sides)).save(Path(folder) / "in_mask.png")
+        words = [sys.executable, "-m", "belamy.cli.main", "apply", str(run), str(place), "--out", str(answer), *options]
+        began = time.perf_counter()
+        process = subprocess.Popen(words)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert not status
+        found = Record(mib=usage.ru_maxrss // 1024, seconds=round(time.perf_counter() - began, 1))
+    say(f"{sides[0]} x {sides[1]} {' '.join(options)}: {found}")
     return found
 
 
 def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> Record:
     if not trained(name).is_dir():
         train(name, seed, examples, settings)
-    model, masked = belamy.load(trained(name)), name.endswith("holes")
-    given = {"mask": holed(*WHOLE)} if masked else {}
-    return {**pace(model, given), "by_megapixels": memory(trained(name), model.game.scale or 1, masked)}
+    run, masked = trained(name), name.endswith("holes")
+    model = belamy.load(run)
+    given, scale = {"mask": holed(*WHOLE)} if masked else {}, model.game.scale or 1
+    large = {size: sides for size, sides in LARGE.items() if size * scale**2 <= ENLARGED}
+    return {
+        **pace(model, given),
+        "by_tile": {tile: command(run, WHOLE, masked, "--tile", tile) for tile in ("64", "none")},
+        "by_megapixels": {str(size): command(run, sides, masked) for size, sides in large.items()},
+    }
 
 
 if __name__ == "__main__":

@@ -242,17 +242,18 @@ def applied() -> list[str]:
         apart = max(tile["levels"] for tile in tiles.values())
         large = {size: found["mib"] / 1024 for size, found in one["by_megapixels"].items()}
         gib = ", ".join(f"{size} MP {most:.2f}" for size, most in large.items())
+        small = ", ".join(f"{tile}: {found['mib'] / 1024:.2f}" for tile, found in one["by_tile"].items())
         rows.append([
             one["variant"], f"{fp32:.2f}", f"{bf16:.2f}, {levels['mean']:.2g} ({levels['most']}) levels",
             f"{apart}: {verdict(apart <= 1)}",
             ", ".join(f"{edge}: {tile['times_whole']}" for edge, tile in tiles.items()),
-            f"{gib}: {verdict(max(large.values()) < 4)}",
+            small, f"{gib}: {verdict(max(large.values()) < 4)}",
         ])  # fmt: skip
     if not rows:
         return []
     head = ["network of", "megapixels a second, fp32", "bf16, and the mean (most) that it differs",
             "levels of 255 between tiles and whole, at most", "time in tiles of so many pixels, whole 1",
-            "GiB held at most (below 4)"]  # fmt: skip
+            "GiB held for one megapixel in tiles of so many pixels", "GiB held at most (below 4)"]  # fmt: skip
     about = "`belamy apply` on large pictures; megapixels are those of the input, and scale is the task's."
     again = "    .venv/bin/python benchmarks/applied.py --trial TASK\n"
     return [f"## Large pictures\n\n{about}\n", table(head, rows), again]
