@@ -89,6 +89,8 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     others = {"pool": 12} if answering else {} if tabular else {"latent": 8}
     if base in ("superres", "inpaint"):
         others["warmup"] = 16
+    if base == "style":  # else an untrained network keeps enough, and that term is nothing
+        others["keep"] = 1.0
     for option, value in {**widths, **growing, **others}.items():
         if recipes.accepts(shipped.game, option):
             small[f"game.{option}"] = value
