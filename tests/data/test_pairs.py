@@ -69,6 +69,8 @@ def test_forms_of_keeping_pairs(tmp_path: Path, folder: Path) -> None:
             save(tmp_path / "cycle" / f"test{kind}" / f"{seed}.png", pixels)
     for name in ("beside", "parts", "cycle"):
         negative(Pairs(str(tmp_path / name)))
+    with pytest.raises(UserError, match=r"beside has no folders A and B"):
+        Unpaired(str(tmp_path / "beside"))
     parts = Pairs(str(tmp_path / "parts"))
     assert parts.has_parts and (len(parts), parts.facts["heldout"]) == (4, 4)
     assert not Pairs(str(folder)).has_parts

@@ -27,13 +27,17 @@ PARTS = {"train": 0, "training": 0, **dict.fromkeys(HELDOUT, 1)}
 KIND = re.compile(f"({'|'.join(PARTS)})?(A|B)", re.IGNORECASE)
 
 
-def two_kinds(path: str, size: int | None, bad_limit: float) -> tuple[Gallery, dict[str, dict[str, int]]]:
-    """The pictures at ``path``, and of each kind, A and B, their rows by name.
+def two_kinds(
+    path: str, size: int | None, bad_limit: float, beside: bool
+) -> tuple[Gallery, dict[str, dict[str, int]]]:
+    """The pictures at ``path``, and of each kind, A and B, their rows by name; if ``beside``, also in one picture.
 
     Raises UserError where there are no two kinds.
     """
     found = gallery(path, size, bad_limit=bad_limit)
     rows, heldout = _kinds(found)
+    if not any(rows.values()) and not beside:
+        raise UserError(f"{path} has no {FORMS}")
     if not any(rows.values()):
         height, width, _ = found.shapes.T
         if (width <= height).any():
@@ -84,7 +88,7 @@ class Pairs(Cuts):
         direction: Direction = "AtoB", size: int | None = None, flip: bool = False, bad_limit: float = 0.05,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        pictures, rows = two_kinds(path, size, bad_limit)
+        pictures, rows = two_kinds(path, size, bad_limit, beside=True)
         if alone := sorted(rows["A"].keys() ^ rows["B"].keys()):
             named = ", ".join(name.lstrip("/") for name in alone[:3])
             first = "".join(f"; {one['name']} cannot be read: {one['why']}" for one in pictures.bad[:3])
@@ -115,8 +119,9 @@ class Pairs(Cuts):
 class Unpaired(Source):
     """Rows ``{"source": [B, C, R, R], "target": [B, C', R, R]}`` in [-1, 1] of two heaps of pictures, A and B.
 
-    What stands in a row has nothing to do with each other. The arguments are those of Pairs. Held-out pictures of equal
-    names are taken for true pairs where there are any, to be scored by: ``wholes`` gives them.
+    What stands in a row has nothing to do with each other. The arguments are those of Pairs, but ``path`` holds two
+    folders, always. Held-out pictures of equal names are taken for true pairs where there are any, to be scored by:
+    ``wholes`` gives them.
     """
 
     def __init__(
@@ -124,7 +129,7 @@ class Unpaired(Source):
         direction: Direction = "AtoB", size: int | None = None, flip: bool = False, bad_limit: float = 0.05,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        pictures, rows = two_kinds(path, size, bad_limit)
+        pictures, rows = two_kinds(path, size, bad_limit, beside=False)
         self.seed, heaps = seed, []
         self._names = {row: name for own in rows.values() for name, row in own.items()}
         for kind, wanted in ((direction[0], channels), (direction[-1], target_channels)):
