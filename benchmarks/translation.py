@@ -202,6 +202,12 @@ def faithful(run: Path, report: dict[str, Any]) -> dict[str, float]:
     return {"faithful_psnr_y": entry["value"] - entry["trivial"]["bicubic"]}
 
 
+def backwards(run: Path, report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The other way, by the same network."""
+    found = belamy.evaluate(run, backwards=True, device="cpu")["metrics"]
+    return {f"back_{metric}": {"value": entry["value"], **entry["trivial"]} for metric, entry in found.items()}
+
+
 def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> dict[str, Any]:
     trial, kept = TRIALS[name], CACHE / "translation"
     data, settings = trial.data(kept / trial.data.__name__), trial.settings | settings
@@ -216,7 +222,8 @@ def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]
     )  # fmt: skip
     seconds = time.perf_counter() - began
     report = read_json(run.path / "evaluation.json")
-    more = {"shapes": right, "photos-x2": faithful}.get(name, lambda run, report: {})(run.path, report)
+    others = {"shapes": right, "photos-x2": faithful, "emoji": backwards}
+    more = others[name](run.path, report) if name in others else {}
     sheet = (ROOT / "docs" if RESULTS.is_relative_to(ROOT) else RESULTS) / f"translation-{name}.png"
     Image.open(run.samples / "generated.png").save(sheet, optimize=True)
     shown = {key: value for key, value in settings.items() if key != "data.style"}

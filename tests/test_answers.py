@@ -66,6 +66,24 @@ def test_every_task_has_its_numbers_and_its_baselines(name: str, task: str, phot
     assert report["n"] == min(200, len(source.heldout())) and (paired or "namesakes" in report["notes"][0])
 
 
+def test_backwards_b_is_judged_beside_a(photos: Path) -> None:
+    model, source = fresh("cyclegan", photos)
+    found = evaluate(model, source.heldout(), source, backwards=True)["metrics"]["patch_swd"]
+    wholes = list(source.heldout().turned().wholes())
+    ours = [answered(model, batch, backwards=True)[0] for batch in wholes]
+    assert found["value"] == pytest.approx(fidelity.patch_swd(ours, [batch["target"][0] for batch in wholes]))
+    assert found["value"] != evaluate(model, source.heldout(), source)["metrics"]["patch_swd"]["value"]
+    assert torch.equal(wholes[0]["source"], source.heldout().whole(0)["target"])
+    assert source.turned().turned().facts == source.facts and source.turned().facts["direction"] == "BtoA"
+
+
+@pytest.mark.parametrize("name", ["cut", "pix2pix"])
+def test_what_goes_one_way_is_not_judged_backwards(name: str, photos: Path) -> None:
+    model, source = fresh(name, photos)
+    with pytest.raises(UserError, match="goes one way only: leave --backwards out"):
+        evaluate(model, source.heldout(), source, backwards=True)
+
+
 def test_the_mean_over_pictures_is_that_of_each(photos: Path) -> None:
     model, source = fresh("superres", photos)
     heldout = source.heldout()

@@ -52,8 +52,11 @@ TELEA = 256**2
 def evaluate(
     model: Model, heldout: Translating, train: Translating | None, *, n: int | None = None,
     metrics: Sequence[str] | None = None, features: str = DEFAULT, trivial: bool = True,
+    backwards: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Judges answers to ``n`` held-out pictures, or to all there are up to 200, each as a whole.
+
+    ``backwards`` judges the way from B to A of a game that goes both ways.
 
     ``psnr``, in dB, ``ssim`` and ``perceptual`` compare with the true answer, pixel for pixel; ``patch_swd`` compares
     all answers with all true ones, patch by patch. Holes are judged by what is under the mask; super-resolution also by
@@ -63,12 +66,14 @@ def evaluate(
     Returns JSON as ``belamy.evaluation.evaluate`` does; ``floor`` is what the true answers have, and ``trivial`` holds
     the baselines of the task.
     """
+    if backwards:
+        heldout, train = _turned(model, heldout), train and _turned(model, train)
     began, task = time.perf_counter(), str(heldout.facts["task"])
     wanted, notes = _known(_checked(metrics, task), heldout, features)
     largest = max(height * width for height, width in map(heldout.extent, range(len(heldout))))
     count = max(1, min(n or PICTURES, len(heldout), PIXELS // largest))
     eye = load(features, model.device) if "perceptual" in wanted else None
-    answers: dict[str, Answer] = {"value": lambda batch: answered(model, batch)}
+    answers: dict[str, Answer] = {"value": lambda batch: answered(model, batch, backwards)}
     if trivial:
         answers |= BASELINES[task](heldout, train)
     found = {
@@ -87,6 +92,12 @@ def evaluate(
         "n": count, "heldout": len(heldout), "features": features,
         "seconds": round(time.perf_counter() - began, 2), "notes": notes,
     }  # fmt: skip
+
+
+def _turned(model: Model, data: Translating) -> Unpaired:
+    if not (model.game.reversible and isinstance(data, Unpaired)):
+        raise UserError(f"{type(model.game).__name__} goes one way only: leave --backwards out")
+    return data.turned()
 
 
 def _checked(metrics: Sequence[str] | None, task: str) -> list[str]:
@@ -116,7 +127,7 @@ def _known(wanted: list[str], heldout: Translating, features: str) -> tuple[list
 
 
 @torch.inference_mode()
-def answered(model: Model, batch: Batch) -> Tensor:
+def answered(model: Model, batch: Batch, backwards: bool = False) -> Tensor:
     """The model's answer [B, C, H, W] to rows as sources give them, whose sides may be any."""
     stride = model.game.stride
     given = {name: value.to(model.device) for name, value in batch.items() if name in ("source", "mask")}
@@ -124,6 +135,8 @@ def answered(model: Model, batch: Batch) -> Tensor:
     more = (0, -width % stride, 0, -height % stride)
     if any(more):
         given = {name: F.pad(value, more, mode="replicate") for name, value in given.items()}
+    if backwards:
+        given["backwards"] = given["source"].new_ones(1)
     scale = model.game.scale or 1
     return model.game.sample(given)["image"][..., : height * scale, : width * scale].clamp(-1, 1).cpu()
 

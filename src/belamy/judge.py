@@ -33,11 +33,12 @@ PATHS = 1000
 def evaluate(
     model: str | Path, data: str | Source | None = None, *, train_data: str | Source | None = None,
     n: int | None = None, metrics: Sequence[str] | None = None, features: str = "efficientnet-lite0",
-    seed: int = 0, device: str = "auto", target: str | None = None,
+    seed: int = 0, device: str = "auto", target: str | None = None, backwards: bool = False,
 ) -> dict[str, Any]:
     """Judges the model of a run, or of a model folder, on ``data``: held-out pictures, by default the run's own.
 
-    Of tables ``target`` is the column that generated rows should teach to predict.
+    Of tables ``target`` is the column that generated rows should teach to predict. ``backwards`` judges the way from B
+    to A of what goes both ways.
 
     ``train_data`` is what it was trained on, by default as the run's recipe says; without it the floor and the
     memorisation test are None, with the reason. ``metrics`` may name ``ppl`` as well, the perceptual path length,
@@ -47,7 +48,7 @@ def evaluate(
     loaded, began = load(model, str(choose_device(device))), time.perf_counter()
     others = metrics and [metric for metric in metrics if metric != "ppl"]
     if others or not metrics:
-        report = _compared(Path(model), loaded, data, train_data, n, others, features, seed, target)
+        report = _compared(Path(model), loaded, data, train_data, n, others, features, seed, target, backwards)
     else:
         report = {"metrics": {}, "n": n or PATHS, "heldout": 0, "features": features, "notes": []}
     if metrics and "ppl" in metrics:
@@ -60,7 +61,7 @@ def evaluate(
 
 def _compared(
     folder: Path, model: Model, data: str | Source | None, train_data: str | Source | None, n: int | None,
-    metrics: Sequence[str] | None, features: str, seed: int, target: str | None,
+    metrics: Sequence[str] | None, features: str, seed: int, target: str | None, backwards: bool,
 ) -> dict[str, Any]:
     """The metrics that want held-out pictures."""  # fmt: skip
     run = Run.open(folder) if (folder / "recipe.yaml").is_file() else None
@@ -75,8 +76,9 @@ def _compared(
         raise UserError(f"there is no held-out data to judge against ({why or 'the training data has none'}): --data")
     cache = run.path / "cache" if run else None
     report = compared(
-        model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache, target=target
-    )
+        model, heldout, train, n=n, metrics=metrics, features=features, seed=seed, cache=cache, target=target,
+        backwards=backwards,
+    )  # fmt: skip
     if why:
         report["notes"].append(why)
     return report
@@ -85,11 +87,16 @@ def _compared(
 def compared(
     model: Model, heldout: Source, train: Source | None, *, n: int | None = None, metrics: Sequence[str] | None = None,
     features: str = DEFAULT, seed: int = 0, cache: Path | None = None, trivial: bool = True, target: str | None = None,
+    backwards: bool = False,
 ) -> dict[str, Any]:
     """The model's samples, or its answers to held-out pictures, judged as the modules of that name say."""  # fmt: skip
     if isinstance(heldout, Cuts | Unpaired):
         assert train is None or isinstance(train, Cuts | Unpaired)
-        return answers.evaluate(model, heldout, train, n=n, metrics=metrics, features=features, trivial=trivial)
+        return answers.evaluate(
+            model, heldout, train, n=n, metrics=metrics, features=features, trivial=trivial, backwards=backwards
+        )
+    if backwards:
+        raise UserError("--backwards is for pictures from pictures, both ways: leave it out")
     if isinstance(heldout, Table):
         assert train is None or isinstance(train, Table)
         return tabled.evaluate(

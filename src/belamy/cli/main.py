@@ -276,6 +276,7 @@ def evaluate(
         int | None, typer.Option("-n", min=2, help="How many: 1,000 pictures, 2,500 points, as many rows as trained.")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column of a table that rows should teach to predict.")] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="The way from B to A, for CycleGAN.")] = False,
     seed: Annotated[int, typer.Option()] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, pixels or inception.")] = "efficientnet-lite0",
     device: Device = "auto",
@@ -291,7 +292,7 @@ def evaluate(
     with joined(), dealing("all"):
         report = judge.evaluate(
             model, data, train_data=train_data, n=n, metrics=wanted, features=features, seed=seed, device=device,
-            target=target,
+            target=target, backwards=backwards,
         )  # fmt: skip
     if not _leads():
         return

@@ -166,6 +166,15 @@ class Unpaired(Source):
             batch = {"source": self._source.whole(index)["image"], "target": self._target.whole(other)["image"]}
             yield batch | ({"paired": batch["source"].new_ones(1)} if paired else {})
 
+    def turned(self) -> Unpaired:
+        """The same with B for A and A for B."""
+        other = self._of(self._target, self._source)
+        names = {"channels": "target_channels", "count": "target_count"}
+        turned = {**names, **{value: name for name, value in names.items()}}
+        other.facts = {turned.get(name, name): value for name, value in self.facts.items()}
+        other.facts["direction"] = "AtoB" if self.facts["direction"] == "BtoA" else "BtoA"
+        return other
+
     @property
     def has_parts(self) -> bool:
         """Whether the data itself says what is held out."""
