@@ -57,7 +57,7 @@ def refused(*words: object) -> str:
 
 
 def test_a_file(models: Path, picture: Path, tmp_path: Path) -> None:
-    assert "1 pictures in" in apply(models / "superres", picture, "--out", tmp_path / "out.png")
+    assert "1 answer in" in apply(models / "superres", picture, "--out", tmp_path / "out.png")
     assert Image.open(tmp_path / "out.png").size == (48, 36)
     apply(models / "superres", picture, "--out", tmp_path / "tiled.png", "--tile", 8)
     ours, theirs = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("out", "tiled"))
@@ -68,7 +68,7 @@ def test_a_folder_keeps_its_names(models: Path, picture: Path, tmp_path: Path) -
     (tmp_path / "many" / "deep").mkdir(parents=True)
     for name in ("a.png", "b.jpg", "deep/a.png"):
         Image.open(picture).save(tmp_path / "many" / name)
-    assert "3 pictures" in apply(models / "pix2pix", tmp_path / "many", "--out", tmp_path / "made")
+    assert "3 answers in" in apply(models / "pix2pix", tmp_path / "many", "--out", tmp_path / "made")
     found = {str(path.relative_to(tmp_path / "made")) for path in (tmp_path / "made").rglob("*") if path.is_file()}
     assert found == {"a.png", "b.jpg", "deep/a.png"}
 
@@ -76,7 +76,7 @@ def test_a_folder_keeps_its_names(models: Path, picture: Path, tmp_path: Path) -
 def test_a_pattern(models: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.open(picture).save(tmp_path / "in2.png")
     monkeypatch.chdir(tmp_path)
-    assert "2 pictures" in apply(models / "pix2pix", "in*.png", "--out", "made")
+    assert "2 answers in" in apply(models / "pix2pix", "in*.png", "--out", "made")
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["in.png", "in2.png"]
 
 
@@ -114,7 +114,7 @@ def test_masks(models: Path, picture: Path, tmp_path: Path) -> None:
         answers.append(np.asarray(Image.open(tmp_path / f"{name}.out.png")))
         assert np.array_equal(answers[-1][~hole], pixels[~hole])
     assert np.array_equal(answers[0], answers[1]) and np.array_equal(answers[0], answers[2])
-    assert "1 pictures" in apply(models / "inpaint", picture.parent / "in*.png", "--out", tmp_path / "made")
+    assert "1 answer in" in apply(models / "inpaint", picture.parent / "in*.png", "--out", tmp_path / "made")
 
 
 def test_no_strength(models: Path, picture: Path, tmp_path: Path) -> None:

@@ -243,7 +243,8 @@ def apply(
     wishes = Wishes(mask, key, strength, denoise, backwards, parse_tile(tile), precision)
     count = write_answers(model, inputs, out, wishes, device, quiet=json)
     if out != "-":
-        print(jsons.dumps({"out": out, "pictures": count}) if json else f"{count:,} pictures in {out}")
+        told = f"{count:,} answer{'s' * (count > 1)} in {out}"
+        print(jsons.dumps({"out": out, "pictures": count}) if json else told)
 
 
 @app.command()
