@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shlex
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +64,13 @@ def record(
         "machine": {what: about[what] for what in ("cpu", "threads", "torch", "device")},
         "seconds": round(time.perf_counter() - BEGAN, 1), **figure,
     }  # fmt: skip
-    others = [one for one in records(name) if (one["variant"], one["seed"]) != (variant, seed)]
-    kept = sorted([*others, line], key=lambda one: (one["variant"], one["seed"]))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    new = RESULTS / f".{name}.{os.getpid()}"
-    new.write_text("[\n" + ",\n".join(json.dumps(one) for one in kept) + "\n]\n", encoding="utf-8")
-    new.replace(RESULTS / f"{name}.json")
+    with _alone():
+        others = [one for one in records(name) if (one["variant"], one["seed"]) != (variant, seed)]
+        kept = sorted([*others, line], key=lambda one: (one["variant"], one["seed"]))
+        new = RESULTS / f".{name}.{os.getpid()}"
+        new.write_text("[\n" + ",\n".join(json.dumps(one) for one in kept) + "\n]\n", encoding="utf-8")
+        new.replace(RESULTS / f"{name}.json")
     print(json.dumps(line), flush=True)
     return line
 
@@ -100,6 +103,17 @@ def tried(name: str, about: str | None, trials: Iterable[str], measure: Callable
 def say(text: object) -> None:
     """Progress, beside stdout: that holds results only."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Benchmarks that end at once write one after another."""
+    folder = os.open(RESULTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _commit() -> str:

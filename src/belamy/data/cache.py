@@ -36,7 +36,7 @@ def room(place: Place, name: str, size: int) -> Path:
             if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > size:
                 return folder / name
     tried = " or ".join(str(folder.parent) for folder in folders)
-    raise UserError(f"{tried} cannot take {size / 1e6:,.0f} MB of decoded pictures; set BELAMY_HOME to what can")
+    raise UserError(f"{tried} cannot take {size / 1e6:,.0f} MB of decoded data; set BELAMY_HOME to what can")
 
 
 def _folders(place: Place) -> list[Path]:
@@ -70,7 +70,7 @@ def committed(target: Path) -> Iterator[Path]:
                 raise
         flush(target.parent)
     except OSError as error:
-        raise UserError(f"cannot write decoded pictures to {target} ({error.strerror}); make room there") from None
+        raise UserError(f"cannot write decoded data to {target} ({error.strerror}); make room there") from None
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -116,7 +116,7 @@ def gallery(path: str, size: int | None = None, halved: bool = False, bad_limit:
         stored = np.memmap(folder / "pixels.bin", np.uint8, "r")
         index = json.loads((folder / "index.json").read_text())
     except (OSError, ValueError, LookupError, zipfile.BadZipFile):
-        raise UserError(f"the decoded pictures in {folder} are damaged; delete that folder") from None
+        raise UserError(f"what was decoded to {folder} is damaged; delete that folder") from None
     tolerate(place.path, index["bad"], index["count"], bad_limit)
     return Gallery(place.path, index["names"], shapes, depths, hashes, heldout, index["bad"], offsets, stored)
 

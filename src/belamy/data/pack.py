@@ -158,7 +158,7 @@ def packed(place: Place, resolution: int, channels: int, resize: Resize) -> Pack
         return Pack(pixels, labels, attributes, hashes, heldout, index, folder)
     except (OSError, ValueError, LookupError):
         raise UserError(
-            f"the decoded pictures in {folder} are damaged; delete that folder, and they are made anew"
+            f"what was decoded to {folder} is damaged; delete that folder, and it is made anew"
         ) from None
 
 
