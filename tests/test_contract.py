@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from belamy.planning import plan
 from belamy.recipe import Recipe
 from belamy.samples import Samples
 from belamy.storage import read_tensors, write_tensors
+from belamy.watchdog import Probe
 from tiny import PLAYED, engine, roughen, same, state, steps, tiny
 
 
@@ -84,6 +86,19 @@ def test_resume_is_exact(recipe: Recipe, precision: str, tmp_path: Path) -> None
     assert same(end := state(other), state(whole))
     assert other.clock == whole.clock
     assert all(value.isfinite().all() for value in end.values())
+
+
+def test_the_watchdog_can_look_at_any_moment(recipe: Recipe) -> None:
+    settled = plan(recipe, "cpu")
+    player = settled.engine()
+    if player.game.answers or player.game.sample_key not in ("image", "points"):
+        pytest.skip("its samples are not watched")
+    for _ in range(3):
+        player.averages.update(0.0)
+        model = Model(player.averages.game, settled.spec, settled.source.facts)
+        signs = Probe(settled.source, 8, player.game.pack).signs(player, model, 1.0)
+        assert not signs.spread < 0 and not signs.coverage > 1
+        steps(player, 2)
 
 
 def test_a_seed_decides_a_run(recipe: Recipe) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from belamy.run import Run
 from belamy.source import Source
 from belamy.storage import read_json, read_tensors
 from belamy.training import Display, begin
-from belamy.watchdog import PATIENCE, Probe, Signs, Watchdog
+from belamy.watchdog import NEIGHBOURS, PATIENCE, Probe, Signs, Watchdog
 from tiny import draw_pictures, engine, same, tiny
 
 HEALTHY = Signs(coverage=0.6, spread=0.9, overfitting=0.1, norm=1.0)
@@ -43,7 +44,7 @@ def test_a_healthy_run_is_left_alone() -> None:
     ("ill", "expected", "words"),
     [
         ({"spread": 0.1}, "return", "samples are alike, 0.10"),
-        ({"coverage": 0.2}, "return", "samples cover 0.20 of held-out ones, 0.60 at best"),
+        ({"coverage": 0.2}, "return", "samples cover 0.20 of real ones, 0.60 at best"),
         ({"norm": 2e4}, "slower", "discriminator's gradient is 2e+04"),
         ({"norm": 21.0}, "penalties", "gradient is 21, 1 at its calmest"),
         ({"overfitting": 0.7}, "augmentation", "look 70% as false"),
@@ -191,6 +192,22 @@ def test_overfitting_is_how_far_heldout_samples_fall(
     monkeypatch.setattr(player, "realness", lambda batch: level[id(batch)] + noise)
     found = probe.signs(player, Model(player.averages.game, {}, source.facts), 1.0).overfitting
     assert 0.9 < found < 0.95 if known_by_heart else abs(found) < 0.05
+
+
+def test_few_pictures_are_enough_for_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 60 pictures 4 are held out, too few for neighbours of their own."""
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "few.npz", x=pictures)
+    recipe, made = tiny("r3gan", tmp_path / "few.npz"), Made(monkeypatch)
+    player, source = engine(recipe), plan(recipe, "cpu").source
+    probe, model = Probe(source, 128, 1), Model(player.averages.game, {}, source.facts)
+    assert probe.heldout is not None and 1 < len(probe.heldout["image"]) <= NEIGHBOURS
+    assert len(probe.train["image"]) + len(probe.heldout["image"]) == 60
+    made.batch = source.take(60)
+    assert probe.signs(player, model, 1.0).coverage > 0.85
+    made.batch = {"image": source.take(1)["image"].expand(60, -1, -1, -1)}
+    alike = probe.signs(player, model, 1.0)
+    assert alike.coverage < 0.3 and alike.spread == 0
 
 
 @pytest.fixture

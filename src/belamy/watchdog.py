@@ -1,7 +1,7 @@
 """Watches a run for the ills of adversarial training, says in plain words what it sees, and names a remedy.
 
 Some ills show in numbers long before they show in a finished model. A generator that *collapses* makes samples that
-are alike, or covers less of the held-out ones than it did. A discriminator that *overfits* takes held-out samples for
+are alike, or covers less of the real ones than it did. A discriminator that *overfits* takes held-out samples for
 false, since it knows the training's by heart. One that is too *steep* sends gradients that throw the generator about;
 a game that *diverges* has left what can be learnt. Of a game that answers pictures only the generator's gradient is
 watched, which aims at true answers as well, and so keeps its size unless its networks explode.
@@ -53,7 +53,7 @@ SIDE = 16
 class Signs:
     """A run at a look; what cannot be known is nan, and nothing follows from it.
 
-    ``coverage`` of held-out samples by generated ones, 0 to 1. ``spread``: the mean distance between generated samples
+    ``coverage`` of real samples by generated ones, 0 to 1. ``spread``: the mean distance between generated samples
     of a class, over that between real ones. ``overfitting``: 0 where the discriminator takes held-out samples for as
     real as the training's, 1 where for as false as generated ones, less twice its standard error. ``norm`` of the
     watched player's gradient, its geometric mean since the last look.
@@ -147,7 +147,7 @@ class Watchdog:
         if self.varied and signs.spread < ALIKE:
             words = f"samples are alike, {signs.spread:.2f} as far apart as real ones"
         elif self.lost >= LOOKS:
-            words = f"samples cover {signs.coverage:.2f} of held-out ones, {self.covered:.2f} at best"
+            words = f"samples cover {signs.coverage:.2f} of real ones, {self.covered:.2f} at best"
         else:
             return None
         self.lost = 0
@@ -171,21 +171,24 @@ class Watchdog:
 
 
 class Probe:
-    """The same ``n`` training and held-out samples at every look, or as many as there are."""
+    """The same ``n`` training and held-out samples at every look, or as many as there are.
+
+    Coverage is that of held-out samples, and where they are few of training samples as well.
+    """
 
     def __init__(self, source: Source, n: int, pack: int) -> None:
         heldout = source.heldout()
-        n = min(n, len(source), len(heldout) if heldout else n) // pack * pack
-        self.n, self.train = n, source.take(n)
-        self.heldout = heldout.take(n) if heldout else None
+        self.n, self.train = n // pack * pack, source.take(min(n, len(source)) // pack * pack)
+        self.heldout = heldout.take(min(n, len(heldout)) // pack * pack) if heldout and len(heldout) >= pack else None
 
     def signs(self, engine: Engine, model: Model, norm: float) -> Signs:
         """What the averaged generator and the discriminator of the moment show."""
         made = self._made(model)
         name = engine.game.sample_key
+        real = torch.cat([_flat(batch[name]) for batch in (self.heldout, self.train) if batch is not None])[: self.n]
         coverage = math.nan
-        if self.heldout is not None and self.n > NEIGHBOURS:
-            coverage = prdc(_flat(self.heldout[name]), _flat(made[name]), NEIGHBOURS)["coverage"]
+        if min(len(real), len(made[name])) > NEIGHBOURS:
+            coverage = prdc(real, _flat(made[name]), NEIGHBOURS)["coverage"]
         spread = _apart(made, name) / max(_apart(self.train, name), 1e-12)
         return Signs(coverage, spread, self._overfitting(engine, made), norm)
 
@@ -200,9 +203,9 @@ class Probe:
         if self.heldout is None:
             return math.nan
         train, heldout, fake = (engine.realness(batch) for batch in (self.train, self.heldout, made))
-        if train is None or heldout is None or fake is None or len(train) < 2:
+        if train is None or heldout is None or fake is None or min(len(train), len(heldout)) < 2:
             return math.nan
-        error = ((train.var() + heldout.var()) / len(train)).sqrt()
+        error = (train.var() / len(train) + heldout.var() / len(heldout)).sqrt()
         way, whole = train.mean() - heldout.mean() - 2 * error, train.mean() - fake.mean()
         return float(way / whole) if whole > 0 else math.nan
 

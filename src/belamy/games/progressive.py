@@ -77,6 +77,9 @@ class Progressive(Duel):
     def generator_loss(self, batch: Batch, rng: Chance) -> Score:
         return super().generator_loss(self._shown(batch), rng)
 
+    def realness(self, batch: Batch, rng: Chance) -> Tensor | None:
+        return super().realness(self._shown(batch), rng)
+
     def _shown(self, batch: Batch) -> Batch:
         return {**batch, "image": shown(batch["image"], self.generator.level.item())}
 
