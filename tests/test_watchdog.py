@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from belamy import critic, watchdog
+from belamy.chance import Chance
 from belamy.model import Model
 from belamy.planning import plan
 from belamy.pretrained import shipped_tensors
@@ -302,6 +303,18 @@ def test_what_was_raised_stays_raised_over_a_restart() -> None:
     other.step()
     assert other.game.get_submodule("augmentation").p == pytest.approx(0.2)
     assert other.game.penalties == pytest.approx({name: 3 * weight for name, weight in player.game.penalties.items()})
+
+
+def test_lazy_penalties_are_raised_as_well(pictures: Path) -> None:
+    player = engine(tiny("stylegan", pictures))
+    batch = player.source.take(4)
+
+    def r1() -> float:
+        return player.game.turns()[0].loss(batch, Chance(1, range(4))).terms["r1"].item()
+
+    before = r1()
+    assert player.game.heed("penalties") == "penalties weigh 3 times as much as the recipe says from here on"
+    assert r1() == pytest.approx(3 * before)
 
 
 def test_augmentation_has_a_limit_and_penalties_come_after_it() -> None:

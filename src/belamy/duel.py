@@ -228,11 +228,16 @@ class Duel(Game):
         samples = packed(batch[self.sample_key], self.pack)
         return self._normalised([samples], batch, rng.every(self.pack))[0].detach()
 
+    @property
+    def penalised(self) -> bool:
+        """Whether there are penalties that could be heavier."""
+        return bool(self._weights)
+
     def heed(self, remedy: str) -> str | None:
         picture = remedy == "augmentation" and self.sample_key == "image"
         if picture and self.augmentation.raise_(AUGMENT_MORE, AUGMENT_MOST):
             return f"pictures are altered with a probability of {self.augmentation.least.item():.2g} from here on"
-        if not self._weights or not self.strictness.raise_(STRICTER):
+        if not self.penalised or not self.strictness.raise_(STRICTER):
             return None
         return f"penalties weigh {self.strictness.factor:.3g} times as much as the recipe says from here on"
 

@@ -22,8 +22,9 @@ class CGAN(Duel):
     ``conditioning`` says how the discriminator learns what was asked for: by "concatenation" (Mirza and Osindero,
     2014), "projection" (Miyato and Koyama, 2018), or as an "auxiliary" classifier (AC-GAN, Odena et al., 2017), whose
     cross-entropy on real and on generated pictures, times ``auxiliary``, both players minimise as in the paper; there
-    it weighs 1, under which each class showed one picture here. Without ``penalties`` R1 and R2 weigh 2 at 32x32, and
-    in proportion to the number of pixels.
+    it weighs 1, under which each class showed one picture here. Without ``penalties`` R1 and R2 weigh 2 at 32x32
+    with batches of 64, in proportion to the number of pixels, and the less the larger the ``batch``; by ``correct``
+    they follow the discriminator, as those of ``r3gan`` do.
     """
 
     rowwise = False  # the generator normalises by the batch
@@ -31,10 +32,12 @@ class CGAN(Duel):
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, attributes: int = 0,
         conditioning: str = "projection", latent: int = 100, width: int = 32, embedding: int = 64, hidden: int = 256,
-        auxiliary: float = 0.1, loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
+        auxiliary: float = 0.1, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
+        correct: int | None = 2000, batch: int = 64, **others: Any,
     ) -> None:  # fmt: skip
-        gamma = 2.0 * (resolution / 32) ** 2
-        super().__init__(latent, loss, {"r1": gamma, "r2": gamma} if penalties is None else penalties, **others)
+        gamma = 2.0 * (resolution / 32) ** 2 * 64 / batch
+        weights = {"r1": gamma, "r2": gamma} if penalties is None else penalties
+        super().__init__(latent, loss, weights, correct=correct, **others)
         if conditioning not in CONDITIONINGS:
             hint = nearest(conditioning, CONDITIONINGS)
             raise ValueError(f"conditioning {conditioning!r} is unknown{hint}; there are {', '.join(CONDITIONINGS)}")

@@ -21,8 +21,9 @@ from belamy.ops.penalties import squared_gradients
 class StyleGAN(Duel):
     """Pictures [B, ``channels``, R, R], of ``classes`` kinds or of one.
 
-    ``gamma`` weighs R1, at every ``r1_every``-th step, and ``path`` the path lengths, at every ``path_every``-th; 0
-    leaves them out. A share ``mixing`` of the generated pictures takes its finer layers from a second latent.
+    ``gamma`` weighs R1, at every ``r1_every``-th step, by default as StyleGAN2-ADA's grows with the number of pixels
+    and falls with the size of the ``batch``; ``path`` weighs the path lengths, at every ``path_every``-th; 0 leaves
+    them out. A share ``mixing`` of the generated pictures takes its finer layers from a second latent.
     ``equivariant`` synthesises in the manner of StyleGAN3 (Karras et al., 2021), and by default without path lengths,
     as there. ``widths`` are channels from the smallest maps upwards; by default they follow from the resolution. The
     paper's networks are ``latent=512, depth=8, widths=[512] * 5 + [256, 128]`` at 256x256; these are small.
@@ -34,7 +35,7 @@ class StyleGAN(Duel):
     def __init__(
         self, resolution: int, channels: int, classes: int = 0, latent: int = 128, depth: int = 2,
         widths: Sequence[int] | None = None, equivariant: bool = False, gamma: float | None = None, r1_every: int = 16,
-        path: float | None = None, path_every: int = 4, mixing: float = 0.9, **others: Any,
+        path: float | None = None, path_every: int = 4, mixing: float = 0.9, batch: int = 32, **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
         sizes = map_sizes(resolution)
@@ -47,7 +48,7 @@ class StyleGAN(Duel):
         form = EquivariantSynthesis if equivariant else Synthesis
         self.generator = Generator(MappingNetwork(latent, classes, depth), form(channels, sizes, widths, latent))
         self.discriminator = Discriminator(channels, sizes[0], widths, classes)
-        self.gamma = 0.01 * (resolution / 32) ** 2 if gamma is None else gamma
+        self.gamma = 0.01 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
         # Karras et al. (2020), appendix B, for noise that is divided by the resolution.
         self.path = (0.0 if equivariant else 1 / (math.log2(resolution) - 1)) if path is None else path
         self.resolution, self.mixing, self.r1_every, self.path_every = resolution, mixing, r1_every, path_every
@@ -63,7 +64,11 @@ class StyleGAN(Duel):
         real = batch["image"].detach().requires_grad_()
         logits, _ = self.verdict([real], batch, rng)
         (squares,) = squared_gradients(logits, real)
-        return Score({"r1": self.gamma / 2 * squares.mean()})
+        return Score({"r1": self.strictness.factor * self.gamma / 2 * squares.mean()})
+
+    @property
+    def penalised(self) -> bool:
+        return super().penalised or self.gamma > 0
 
     def path_loss(self, batch: Batch, rng: Chance) -> Score:
         """A step in W should change the picture as much wherever it leads: ``(|J' y| - a)^2`` for noise y (eq. 4)."""
