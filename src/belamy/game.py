@@ -113,6 +113,10 @@ class Game(nn.Module):
         """All the chance that sampling needs, for ``n`` samples; ``len(rng) == n``."""
         raise TypeError(f"{type(self).__name__} must say its prior(n, rng): the chance that sampling needs")
 
+    def moments(self) -> dict[str, int]:
+        """From how many examples on pictures of which size, such as "64x64", are played, by a game that grows."""
+        return {}
+
     def truncate(self, given: Batch, amount: float) -> Batch:
         """``given`` with its latents drawn towards the typical: less variety for an ``amount`` below 1."""
         raise UserError(f"{type(self).__name__} has no truncation")

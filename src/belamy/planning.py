@@ -112,8 +112,11 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         choices = ", ".join((*answers, "none"))
         raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")
     batch = recipe.batch or suited_batch(source.facts)
-    recipe, facts = recipe.lasting(source.length).model_copy(update={"batch": batch}), _as_numbers(source.facts)
-    spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(batch, 0)), **facts})
+    recipe = recipe.lasting(source.length).model_copy(update={"batch": batch})
+    facts = {"examples": recipe.examples, **_as_numbers(source.facts)}
+    if recipe.sized:
+        recipe = recipe.growing(recipes.build(recipes.bind(recipe.game, facts), Game).moments())
+    spec = recipes.bind(recipe.game, {"batch": int(recipes.at(recipe.batch or batch, 0)), **facts})
     for name in ("resolution", "channels", "target_channels", "scale", "classes", "attributes"):
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")

@@ -126,3 +126,23 @@ def test_what_cannot_work_is_told_before_training(resolution: int, more: dict[st
     with pytest.raises(UserError, match=told) as raised:
         build(bind(recipe.game, facts), Progressive)
     assert "\n" not in str(raised.value)
+
+
+def test_schedules_may_go_by_sizes(pictures: Path) -> None:
+    rate = "optimizers.generator.rate"
+    settings = {"game.fade": 100, "game.stay": 200, "examples": 900, rate: {"4x4": 1e-3, "8x8": 2e-3, "64x64": 9e-3}}
+    settled = plan(tiny("progressive", pictures, batch={"4x4": 8, "16x16": 4}, **settings), "cpu").recipe
+    assert settled.batch == {0: 8, 500: 4} and settled.optimizers["generator"].rate == {0: 1e-3, 200: 2e-3}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "words"),
+    [
+        ("progressive", {"16x16": 8}, "batch should say what holds from 4x4 on"),
+        ("progressive", {"4x4": 8, "12x12": 4}, "no pictures of 12x12; it goes through 4x4, 8x8, 16x16"),
+        ("r3gan", {"4x4": 8}, "the game does not grow: say numbers of examples"),
+    ],
+)
+def test_sizes_that_are_never_played_are_named(name: str, batch: dict[str, int], words: str, pictures: Path) -> None:
+    with pytest.raises(UserError, match=words):
+        plan(tiny(name, pictures, batch=batch), "cpu")

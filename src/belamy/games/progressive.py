@@ -57,6 +57,11 @@ class Progressive(Duel):
         self.generator = Generator(channels, widths, latent)
         self.discriminator = Discriminator(channels, widths)
 
+    def moments(self) -> dict[str, int]:
+        larger = {f"{side}x{side}": self.stay + number * (self.fade + self.stay)
+                  for number, side in enumerate(8 << level for level in range(self.top))}  # fmt: skip
+        return {"4x4": 0, **larger}
+
     def advance(self, examples: int) -> None:
         super().advance(examples)
         self.generator.level.fill_(growth(examples, self.stay, self.fade, self.top))
