@@ -24,7 +24,7 @@ from pydantic import (
     Tag,
     ValidationError,
     create_model,
-)  # fmt: skip
+)
 
 from belamy.chance import key
 from belamy.errors import UserError, nearest
