@@ -12,13 +12,15 @@ PLAYERS, COLUMNS = ("ours", "dcgan"), ("kid", "coverage", "examples")
 STUDIES = {
     "watchdog": "Runs that are made to fail, with the watchdog and with penalties that follow the discriminator, and"
     " without either",
-    "gamma": "Short runs with penalties and rates far from the default: none may end in NaN or in collapse",
+    "gamma": "Short runs with penalties and rates far from the default",
     "small": "100 emoji at 64x64: likeness to all others, and the memorisation test (.5: none)",
     "losses": "Stacked digits by four games: which of them reach the thousand modes",
 }
-MARGINS = {  # of the modes, of high quality, KL
-    "grid25": (25, 0.95, 0.01), "ring8": (8, 0.95, 0.01), "stacked-mnist": (990, 0.0, 0.1),
+MARGINS = {  # of the modes, of high quality, KL, minutes
+    "grid25": (25, 0.95, 0.01, 5), "ring8": (8, 0.95, 0.01, 5), "stacked-mnist": (990, 0.0, 0.1, 60),
 }  # fmt: skip
+VARIED = 0.5
+"""Samples nearer to each other than this share of the distance between real ones have collapsed."""
 UNPAIRED = tuple(
     (metric, other, -1)
     for metric in ("perceptual", "patch_swd") for other in ("identity", "nearest_neighbour", "colour_transfer")
@@ -184,15 +186,17 @@ def modes() -> list[str]:
     sections = []
     for variant, group in groupby(records("modes"), key=lambda one: one["variant"]):
         found = list(group)
-        least, quality, most = MARGINS.get(variant, (0, 0.0, 1.0))
+        least, quality, most, minutes = MARGINS.get(variant, (0, 0.0, 1.0, 60))
         rows = []
         for one in found:
             met = one["modes"] >= least and one.get("high_quality", 1.0) >= quality and one["kl"] <= most
+            met = met and one["train_seconds"] < 60 * minutes
             rows.append([
                 str(one["seed"]), f"{one['modes']:.0f}", f"{one['high_quality']:.3f}" if "high_quality" in one else "",
                 f"{one['kl']:.4f}", f"{one['kl_floor']:.4f}", f"{one['train_seconds']:.0f}", verdict(met),
             ])  # fmt: skip
-        target = f"Target: {least} modes, high quality {quality:g}, KL {most:g}; {found[0]['n']:,} samples."
+        target = f"Target: {least} modes, high quality {quality:g}, KL {most:g}, {minutes} minutes;"
+        target += f" {found[0]['n']:,} samples."
         if "classifier_accuracy" in found[0]:
             target += f" Their classifier is right on {found[0]['classifier_accuracy']:.1%} of held-out digits."
         head = ["seed", "modes", "high quality", "KL", "KL of a perfect sampler", "seconds in all", "target"]
@@ -205,7 +209,7 @@ def stability() -> list[str]:
     for study, about in STUDIES.items():
         found = records(study)
         names = [
-            name for name in ("kid", "coverage", "class_accuracy", "memorisation", "modes", "kl")
+            name for name in ("kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "kl")
             if any(name in one for one in found)
         ]  # fmt: skip
         rows = [
@@ -215,6 +219,9 @@ def stability() -> list[str]:
         ]  # fmt: skip
         if rows:
             head = ["run", "seed", *(name.replace("_", " ") for name in names), "seconds", "what was done"]
+            if study == "gamma":
+                whole = sum(not one["failure"] and one["spread"] >= VARIED for one in found)
+                about += f": {whole} of {len(found)} end whole, with a spread of {VARIED} or more"
             again = f"    .venv/bin/python benchmarks/stability.py --study {study}\n"
             sections += [f"## {study}\n\n{about}.\n", table(head, rows), again]
     return sections
