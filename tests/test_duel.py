@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from belamy.games.gan import GAN
 from belamy.games.pix2pix import Pix2Pix
 from belamy.games.r3gan import R3GAN
 from belamy.networks.augmentation import Augmentation
+from belamy.networks.equalised import Equalised
 from belamy.networks.spectral import SpectralNorm
 from belamy.ops.augment import augment
 from belamy.ops.packing import packed, unpacked
+from tiny import engine, tiny
 
 
 def chance(rows: int) -> Chance:
@@ -81,6 +84,27 @@ def test_gradients_know_that_the_norm_depends_on_the_weight() -> None:
     exact = network.weight / torch.linalg.matrix_norm(network.weight, ord=2)
     (theirs,) = torch.autograd.grad((exact * cost).sum(), network.weight)
     assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [
+    "gan", "dcgan", "stacked-mnist", "r3gan", "cgan", "stylegan", "progressive", "pix2pix", "cut",
+    "text2image-shapes", "table", "series",
+])  # fmt: skip
+def test_weights_have_a_norm_of_1_as_they_are_used(name: str, pictures: Path) -> None:
+    player = engine(tiny(name, pictures, **{"game.normalise": "spectral"}))
+    game, network = player.game, copy.deepcopy(player.game.discriminator)
+    network.load_state_dict(game.spectrum.normalised(game.discriminator), strict=False)
+    for place, layer in network.named_modules():
+        for own, value in layer.named_parameters(recurse=False):
+            if value.dim() > 1:
+                used = layer.scaled if isinstance(layer, Equalised) else value * getattr(layer, "scale", 1)
+                largest = torch.linalg.matrix_norm(used.flatten(1), ord=2).item()
+                assert largest == pytest.approx(1, rel=0.05), f"{place}.{own}"
+    game.advance(4096)  # what grows has grown
+    batch = player.source.draw(0, 8)
+    with torch.no_grad():
+        logits, _ = game.verdict([batch[game.sample_key]], batch, chance(8))
+    assert logits.std() > 1e-4 * logits.abs().max() and logits.std() > 1e-6
 
 
 def test_the_norm_is_followed_step_by_step() -> None:
