@@ -17,7 +17,9 @@ from belamy.errors import UserError
 from belamy.games.dcgan import DCGAN
 from belamy.games.gan import GAN
 from belamy.games.pix2pix import Pix2Pix
+from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
+from belamy.games.stylegan import StyleGAN
 from belamy.networks.augmentation import Augmentation
 from belamy.networks.equalised import Equalised
 from belamy.networks.spectral import SpectralNorm
@@ -87,7 +89,7 @@ def test_gradients_know_that_the_norm_depends_on_the_weight() -> None:
 
 
 @pytest.mark.parametrize("name", [
-    "gan", "dcgan", "stacked-mnist", "r3gan", "cgan", "stylegan", "progressive", "pix2pix", "cut",
+    "gan", "dcgan", "stacked-mnist", "r3gan", "cgan", "stylegan", "progressive", "fastgan", "pix2pix", "cut",
     "text2image-shapes", "table", "series",
 ])  # fmt: skip
 def test_weights_have_a_norm_of_1_as_they_are_used(name: str, pictures: Path) -> None:
@@ -273,14 +275,17 @@ def test_each_sample_of_a_pack_is_augmented_by_itself() -> None:
 @pytest.mark.parametrize("game", [
     GAN(resolution=8, channels=3, latent=4, widths=[8], pack=2), DCGAN(8, 3, latent=4, width=4, pack=2),
     DCGAN(8, 3, latent=4, width=4, form="tensorflow", pack=2), R3GAN(8, 3, latent=4, widths=[4, 4], pack=2),
-], ids=["gan", "dcgan", "dcgan-28", "r3gan"])  # fmt: skip
+    StyleGAN(8, 3, latent=4, widths=[4, 4], pack=2), Progressive(8, 3, 96, latent=4, widths=[4, 4], pack=2),
+], ids=["gan", "dcgan", "dcgan-28", "r3gan", "stylegan", "progressive"])  # fmt: skip
 def test_games_of_pictures_can_pack(game: Duel) -> None:
     game.prepare()
+    game.advance(96)
     penalties = {"consistency": 1.0, "wgan-gp": 1.0, "r1-finite": 1.0}
     game.penalties = penalties
     score = game.discriminator_loss({"image": pictures(6, 3)}, chance(6))
     assert score.terms.keys() == {"adversarial", *penalties} and score.total.isfinite()
-    assert game.generator_loss({"image": pictures(6, 3)}, chance(6)).total.isfinite()
+    for turn in game.turns():
+        assert turn.loss({"image": pictures(6, 3)}, chance(6)).total.isfinite()
 
 
 # --- consistency
@@ -302,7 +307,12 @@ def test_consistency_is_the_squared_change_under_shifts() -> None:
     (GAN(dimensions=2, augment="adaptive"), "points cannot be altered"),
     (GAN(dimensions=2, penalties={"consistency": 1.0}), "points cannot be altered"),
     (R3GAN(8, 1, classes=3, pack=2), "a pack would hold several classes"),
-    (DCGAN(16, 1, normalise="gradient"), "take spectral"),
+    (DCGAN(16, 1, normalise="gradient"), "take normalise spectral"),
+    (StyleGAN(8, 1, normalise="gradient"), "take normalise spectral"),
+    (Progressive(8, 1, 96, normalise="gradient"), "take normalise spectral"),
+    (DCGAN(16, 1, penalties={"r1": 1.0, "wgan-gp": 10.0}), "take r1 in place of wgan-gp, or game.form plain"),
+    (DCGAN(16, 1, penalties={"dragan": 10.0}), "take r1 in place of dragan, or game.form plain"),
+    (StyleGAN(8, 1, classes=3, pack=2), "a pack would hold several classes"),
     (GAN(dimensions=2, warmup=8), "aims at nothing but to look real"),
 ])  # fmt: skip
 def test_what_cannot_work_is_told_before_training(game: Duel, told: str) -> None:

@@ -15,6 +15,7 @@ from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch, Game, Score, Turn
 from belamy.networks.augmentation import Augmentation
+from belamy.networks.batch import Deviation
 from belamy.networks.spectral import SpectralNorm
 from belamy.networks.strictness import Strictness
 from belamy.ops.adversarial import LOSSES
@@ -25,6 +26,8 @@ from belamy.ops.piecewise import penalised
 from belamy.ops.schedule import cosine
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
+SINGLE = ("wgan-gp", "dragan")
+"""Penalties that ask for a slope of each sample, so that their papers take batch norm out of the discriminator."""
 NORMALISATIONS = ("spectral", "gradient")
 
 
@@ -32,7 +35,7 @@ class Duel(Game):
     """A subclass builds ``generator`` and ``discriminator``, and says how to ``imagine``, ``judge`` and ``sample``.
 
     ``classes`` says how many kinds are told apart. A game that ``packs`` gives its discriminator ``pack`` times the
-    channels.
+    channels. ``unmixed`` ends a sentence: what else there is than a discriminator with batch norm.
 
     ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties`` are weights by name, of
     ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay); ``correct`` is
@@ -47,6 +50,7 @@ class Duel(Game):
 
     classes = 0
     packs = False
+    unmixed = ""
     piecewise = False
     anchors: Tensor | None
 
@@ -82,8 +86,13 @@ class Duel(Game):
             raise UserError(f"{name} has no discriminator for packs: leave pack out")
         if self.pack > 1 and self.classes:
             raise UserError("a pack would hold several classes at once: leave pack out, or set game.classes to 0")
-        if self.normalise == "gradient" and any(isinstance(layer, _BatchNorm) for layer in discriminator.modules()):
-            raise UserError(f"{name} judges by the whole batch, so no sample has its own gradient: take spectral")
+        layers = list(discriminator.modules())
+        normed = any(isinstance(layer, _BatchNorm) for layer in layers)
+        whole = f"{name}'s discriminator looks at whole batches, so no sample has a gradient of its own"
+        if self.normalise == "gradient" and (normed or any(isinstance(layer, Deviation) for layer in layers)):
+            raise UserError(f"{whole}: take normalise spectral")
+        if normed and (single := [penalty for penalty in self._weights if penalty in SINGLE]):
+            raise UserError(f"{whole}: take r1 in place of {single[0]}{self.unmixed}")
         if self.warmup and type(self).aims is Duel.aims:
             raise UserError(f"{name} aims at nothing but to look real, so its generator cannot learn alone: no warmup")
         if self.normalise == "spectral":
