@@ -168,9 +168,10 @@ def test_logits_are_divided_by_their_gradients() -> None:
 
 # --- augmentation
 
-def test_augmentation_lies_between_samples_and_the_discriminator() -> None:
-    game, images = painter(augment=1.0, augment_over=0, colour=1.0), pictures()
-    seen = augment(images, chance(6), 1.0, shift=0.125, cut=0.5, colour=1.0)
+@pytest.mark.parametrize("more", [{}, {"scale": 0.2, "turn": 3.0, "flip": True}], ids=str)
+def test_augmentation_lies_between_samples_and_the_discriminator(more: dict[str, Any]) -> None:
+    game, images = painter(augment=1.0, augment_over=0, colour=1.0, **more), pictures()
+    seen = augment(images, chance(6), 1.0, shift=0.125, cut=0.5, colour=1.0, **more)
     assert torch.equal(game.verdict([images], {}, chance(6))[0], direct(game, seen))
     given = game.prior(4, chance(4))
     assert torch.equal(game.sample(given)["image"], painter().sample(given)["image"])
@@ -358,6 +359,7 @@ def test_wrong_values_are_told(options: dict[str, Any], told: str) -> None:
     {}, {"augment": 0.8, "augment_over": 0, "correct": None}, {"augment": 0.8, "augment_over": 0, "pack": 2},
     {"loss": "relativistic-average", "penalties": {"r2": 0}}, {"loss": "hinge", "penalties": {"r1": 0}},
     {"classes": 3, "augment": 0.3, "augment_over": 0},
+    {"augment": 0.8, "augment_over": 0, "scale": 0.2, "turn": 3.0, "flip": True},
 ], ids=str)  # fmt: skip
 def test_penalties_at_once_are_those_of_a_double_backward(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch

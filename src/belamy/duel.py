@@ -40,12 +40,12 @@ class Duel(Game):
     ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties`` are weights by name, of
     ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay); ``correct`` is
     the ``over`` of ``belamy.networks.strictness``, by which they follow the discriminator. ``augment`` and
-    ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
-    ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
-    judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
-    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first ``warmup`` examples
-    the generator is alone, and learns by its ``aims``. A game whose discriminator is
-    ``piecewise`` linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
+    ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut``, ``colour``, ``scale``, ``turn``
+    and ``flip`` those of ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else.
+    ``pack`` samples are judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by
+    their "spectral" norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first
+    ``warmup`` examples the generator is alone, and learns by its ``aims``. A game whose discriminator is ``piecewise``
+    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
     """
 
     classes = 0
@@ -57,8 +57,8 @@ class Duel(Game):
     def __init__(
         self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
         burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
-        cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
-        warmup: int = 0,
+        cut: float = 0.5, colour: float = 0.5, scale: float = 0.0, turn: float = 0.0, flip: bool = False,
+        pack: int = 1, normalise: str | None = None, correct: int | None = None, warmup: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)
@@ -73,7 +73,8 @@ class Duel(Game):
         self.penalties, self._weights = weights, weights
         self.strictness = Strictness(correct)
         self.warmup, self.alone = warmup, warmup > 0
-        self.augmentation = Augmentation(augment, augment_over, shift=shift, cut=cut, colour=colour)
+        policy = {"shift": shift, "cut": cut, "colour": colour, "scale": scale, "turn": turn}
+        self.augmentation = Augmentation(augment, augment_over, flip=flip, **policy)
         self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
         self.register_buffer("anchors", torch.zeros(2) if "lecam" in weights else None)
 
