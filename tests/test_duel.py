@@ -302,6 +302,22 @@ def test_consistency_is_the_squared_change_under_shifts() -> None:
         assert found[name].item() == pytest.approx(weight * change.square().mean().item(), rel=1e-4) and found[name] > 0
 
 
+# --- finite differences
+
+def test_finite_differences_are_as_exact_in_bf16() -> None:
+    torch.manual_seed(0)
+    game = StyleGAN(16, 3, latent=4, widths=[16, 16, 16], penalties={"r1": 2.0, "r1-finite": 2.0})
+    game.prepare()
+    batch = {"image": torch.rand(64, 3, 16, 16) * 2 - 1}
+    full = game.discriminator_loss(batch, chance(64)).terms
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = [game.discriminator_loss(batch, Chance(seed, range(64))).terms["r1-finite"] for seed in range(3, 9)]
+        rounded[0].backward()
+    assert rounded[0].item() == pytest.approx(full["r1-finite"].item(), rel=1e-3)
+    assert torch.stack(rounded).mean().item() == pytest.approx(full["r1"].item(), rel=0.15)
+    assert all(value.grad is not None and value.grad.any() for value in game.discriminator.blocks.parameters())
+
+
 # --- what cannot work
 
 @pytest.mark.parametrize(("game", "told"), [
