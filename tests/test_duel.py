@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +17,15 @@ from belamy.errors import UserError
 from belamy.games.dcgan import DCGAN
 from belamy.games.gan import GAN
 from belamy.games.pix2pix import Pix2Pix
+from belamy.games.progressive import Progressive
 from belamy.games.r3gan import R3GAN
+from belamy.games.stylegan import StyleGAN
 from belamy.networks.augmentation import Augmentation
+from belamy.networks.equalised import Equalised
 from belamy.networks.spectral import SpectralNorm
 from belamy.ops.augment import augment
 from belamy.ops.packing import packed, unpacked
+from tiny import engine, tiny
 
 
 def chance(rows: int) -> Chance:
@@ -83,6 +88,27 @@ def test_gradients_know_that_the_norm_depends_on_the_weight() -> None:
     assert torch.allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", [
+    "gan", "dcgan", "stacked-mnist", "r3gan", "cgan", "stylegan", "progressive", "fastgan", "pix2pix", "cut",
+    "text2image-shapes", "table", "series",
+])  # fmt: skip
+def test_weights_have_a_norm_of_1_as_they_are_used(name: str, pictures: Path) -> None:
+    player = engine(tiny(name, pictures, **{"game.normalise": "spectral"}))
+    game, network = player.game, copy.deepcopy(player.game.discriminator)
+    network.load_state_dict(game.spectrum.normalised(game.discriminator), strict=False)
+    for place, layer in network.named_modules():
+        for own, value in layer.named_parameters(recurse=False):
+            if value.dim() > 1:
+                used = layer.scaled if isinstance(layer, Equalised) else value * getattr(layer, "scale", 1)
+                largest = torch.linalg.matrix_norm(used.flatten(1), ord=2).item()
+                assert largest == pytest.approx(1, rel=0.05), f"{place}.{own}"
+    game.advance(4096)  # what grows has grown
+    batch = player.source.draw(0, 8)
+    with torch.no_grad():
+        logits, _ = game.verdict([batch[game.sample_key]], batch, chance(8))
+    assert logits.std() > 1e-4 * logits.abs().max() and logits.std() > 1e-6
+
+
 def test_the_norm_is_followed_step_by_step() -> None:
     game = points(normalise="spectral")
     weight = game.discriminator.layers[1].weight
@@ -142,9 +168,10 @@ def test_logits_are_divided_by_their_gradients() -> None:
 
 # --- augmentation
 
-def test_augmentation_lies_between_samples_and_the_discriminator() -> None:
-    game, images = painter(augment=1.0, augment_over=0, colour=1.0), pictures()
-    seen = augment(images, chance(6), 1.0, shift=0.125, cut=0.5, colour=1.0)
+@pytest.mark.parametrize("more", [{}, {"scale": 0.2, "turn": 3.0, "flip": True}], ids=str)
+def test_augmentation_lies_between_samples_and_the_discriminator(more: dict[str, Any]) -> None:
+    game, images = painter(augment=1.0, augment_over=0, colour=1.0, **more), pictures()
+    seen = augment(images, chance(6), 1.0, shift=0.125, cut=0.5, colour=1.0, **more)
     assert torch.equal(game.verdict([images], {}, chance(6))[0], direct(game, seen))
     given = game.prior(4, chance(4))
     assert torch.equal(game.sample(given)["image"], painter().sample(given)["image"])
@@ -249,14 +276,17 @@ def test_each_sample_of_a_pack_is_augmented_by_itself() -> None:
 @pytest.mark.parametrize("game", [
     GAN(resolution=8, channels=3, latent=4, widths=[8], pack=2), DCGAN(8, 3, latent=4, width=4, pack=2),
     DCGAN(8, 3, latent=4, width=4, form="tensorflow", pack=2), R3GAN(8, 3, latent=4, widths=[4, 4], pack=2),
-], ids=["gan", "dcgan", "dcgan-28", "r3gan"])  # fmt: skip
+    StyleGAN(8, 3, latent=4, widths=[4, 4], pack=2), Progressive(8, 3, 96, latent=4, widths=[4, 4], pack=2),
+], ids=["gan", "dcgan", "dcgan-28", "r3gan", "stylegan", "progressive"])  # fmt: skip
 def test_games_of_pictures_can_pack(game: Duel) -> None:
     game.prepare()
+    game.advance(96)
     penalties = {"consistency": 1.0, "wgan-gp": 1.0, "r1-finite": 1.0}
     game.penalties = penalties
     score = game.discriminator_loss({"image": pictures(6, 3)}, chance(6))
     assert score.terms.keys() == {"adversarial", *penalties} and score.total.isfinite()
-    assert game.generator_loss({"image": pictures(6, 3)}, chance(6)).total.isfinite()
+    for turn in game.turns():
+        assert turn.loss({"image": pictures(6, 3)}, chance(6)).total.isfinite()
 
 
 # --- consistency
@@ -272,13 +302,34 @@ def test_consistency_is_the_squared_change_under_shifts() -> None:
         assert found[name].item() == pytest.approx(weight * change.square().mean().item(), rel=1e-4) and found[name] > 0
 
 
+# --- finite differences
+
+def test_finite_differences_are_as_exact_in_bf16() -> None:
+    torch.manual_seed(0)
+    game = StyleGAN(16, 3, latent=4, widths=[16, 16, 16], penalties={"r1": 2.0, "r1-finite": 2.0})
+    game.prepare()
+    batch = {"image": torch.rand(64, 3, 16, 16) * 2 - 1}
+    full = game.discriminator_loss(batch, chance(64)).terms
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = [game.discriminator_loss(batch, Chance(seed, range(64))).terms["r1-finite"] for seed in range(3, 9)]
+        rounded[0].backward()
+    assert rounded[0].item() == pytest.approx(full["r1-finite"].item(), rel=1e-3)
+    assert torch.stack(rounded).mean().item() == pytest.approx(full["r1"].item(), rel=0.15)
+    assert all(value.grad is not None and value.grad.any() for value in game.discriminator.blocks.parameters())
+
+
 # --- what cannot work
 
 @pytest.mark.parametrize(("game", "told"), [
     (GAN(dimensions=2, augment="adaptive"), "points cannot be altered"),
     (GAN(dimensions=2, penalties={"consistency": 1.0}), "points cannot be altered"),
     (R3GAN(8, 1, classes=3, pack=2), "a pack would hold several classes"),
-    (DCGAN(16, 1, normalise="gradient"), "take spectral"),
+    (DCGAN(16, 1, normalise="gradient"), "take normalise spectral"),
+    (StyleGAN(8, 1, normalise="gradient"), "take normalise spectral"),
+    (Progressive(8, 1, 96, normalise="gradient"), "take normalise spectral"),
+    (DCGAN(16, 1, penalties={"r1": 1.0, "wgan-gp": 10.0}), "take r1 in place of wgan-gp, or game.form plain"),
+    (DCGAN(16, 1, penalties={"dragan": 10.0}), "take r1 in place of dragan, or game.form plain"),
+    (StyleGAN(8, 1, classes=3, pack=2), "a pack would hold several classes"),
     (GAN(dimensions=2, warmup=8), "aims at nothing but to look real"),
 ])  # fmt: skip
 def test_what_cannot_work_is_told_before_training(game: Duel, told: str) -> None:
@@ -324,6 +375,7 @@ def test_wrong_values_are_told(options: dict[str, Any], told: str) -> None:
     {}, {"augment": 0.8, "augment_over": 0, "correct": None}, {"augment": 0.8, "augment_over": 0, "pack": 2},
     {"loss": "relativistic-average", "penalties": {"r2": 0}}, {"loss": "hinge", "penalties": {"r1": 0}},
     {"classes": 3, "augment": 0.3, "augment_over": 0},
+    {"augment": 0.8, "augment_over": 0, "scale": 0.2, "turn": 3.0, "flip": True},
 ], ids=str)  # fmt: skip
 def test_penalties_at_once_are_those_of_a_double_backward(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,7 @@ from belamy.chance import Chance
 from belamy.errors import UserError, nearest
 from belamy.game import Batch, Game, Score, Turn
 from belamy.networks.augmentation import Augmentation
+from belamy.networks.batch import Deviation
 from belamy.networks.spectral import SpectralNorm
 from belamy.networks.strictness import Strictness
 from belamy.ops.adversarial import LOSSES
@@ -25,6 +26,8 @@ from belamy.ops.piecewise import penalised
 from belamy.ops.schedule import cosine
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
+SINGLE = ("wgan-gp", "dragan")
+"""Penalties that ask for a slope of each sample, so that their papers take batch norm out of the discriminator."""
 NORMALISATIONS = ("spectral", "gradient")
 
 
@@ -32,29 +35,30 @@ class Duel(Game):
     """A subclass builds ``generator`` and ``discriminator``, and says how to ``imagine``, ``judge`` and ``sample``.
 
     ``classes`` says how many kinds are told apart. A game that ``packs`` gives its discriminator ``pack`` times the
-    channels.
+    channels. ``unmixed`` ends a sentence: what else there is than a discriminator with batch norm.
 
     ``loss`` is one of ``belamy.ops.adversarial.LOSSES``; ``penalties`` are weights by name, of
     ``belamy.ops.penalties.PENALTIES``, and fall to a tenth over ``burn_in`` examples (None: they stay); ``correct`` is
     the ``over`` of ``belamy.networks.strictness``, by which they follow the discriminator. ``augment`` and
-    ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut`` and ``colour`` those of
-    ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else. ``pack`` samples are
-    judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by their "spectral"
-    norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first ``warmup`` examples
-    the generator is alone, and learns by its ``aims``. A game whose discriminator is
-    ``piecewise`` linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
+    ``augment_over`` are those of ``belamy.networks.augmentation``, ``shift``, ``cut``, ``colour``, ``scale``, ``turn``
+    and ``flip`` those of ``belamy.ops.augment``: pictures are augmented on their way to ``judge`` and nowhere else.
+    ``pack`` samples are judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by
+    their "spectral" norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first
+    ``warmup`` examples the generator is alone, and learns by its ``aims``. A game whose discriminator is ``piecewise``
+    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
     """
 
     classes = 0
     packs = False
+    unmixed = ""
     piecewise = False
     anchors: Tensor | None
 
     def __init__(
         self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
         burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
-        cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
-        warmup: int = 0,
+        cut: float = 0.5, colour: float = 0.5, scale: float = 0.0, turn: float = 0.0, flip: bool = False,
+        pack: int = 1, normalise: str | None = None, correct: int | None = None, warmup: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)
@@ -69,7 +73,8 @@ class Duel(Game):
         self.penalties, self._weights = weights, weights
         self.strictness = Strictness(correct)
         self.warmup, self.alone = warmup, warmup > 0
-        self.augmentation = Augmentation(augment, augment_over, shift=shift, cut=cut, colour=colour)
+        policy = {"shift": shift, "cut": cut, "colour": colour, "scale": scale, "turn": turn}
+        self.augmentation = Augmentation(augment, augment_over, flip=flip, **policy)
         self.rowwise = self.rowwise and loss != "relativistic-average" and "dragan" not in weights
         self.register_buffer("anchors", torch.zeros(2) if "lecam" in weights else None)
 
@@ -82,8 +87,13 @@ class Duel(Game):
             raise UserError(f"{name} has no discriminator for packs: leave pack out")
         if self.pack > 1 and self.classes:
             raise UserError("a pack would hold several classes at once: leave pack out, or set game.classes to 0")
-        if self.normalise == "gradient" and any(isinstance(layer, _BatchNorm) for layer in discriminator.modules()):
-            raise UserError(f"{name} judges by the whole batch, so no sample has its own gradient: take spectral")
+        layers = list(discriminator.modules())
+        normed = any(isinstance(layer, _BatchNorm) for layer in layers)
+        whole = f"{name}'s discriminator looks at whole batches, so no sample has a gradient of its own"
+        if self.normalise == "gradient" and (normed or any(isinstance(layer, Deviation) for layer in layers)):
+            raise UserError(f"{whole}: take normalise spectral")
+        if normed and (single := [penalty for penalty in self._weights if penalty in SINGLE]):
+            raise UserError(f"{whole}: take r1 in place of {single[0]}{self.unmixed}")
         if self.warmup and type(self).aims is Duel.aims:
             raise UserError(f"{name} aims at nothing but to look real, so its generator cannot learn alone: no warmup")
         if self.normalise == "spectral":

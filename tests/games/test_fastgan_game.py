@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -26,8 +27,8 @@ def test_the_losses_are_the_papers(augment: float) -> None:
     twin = copy.deepcopy(game)
     score = game.discriminator_loss(batch, chance())
     fixed, rng = twin.discriminator, chance()
-    real = batch["image"] if not augment else _augmented(twin, batch["image"], rng)
     fake = twin.imagine(batch, rng)
+    real = batch["image"] if not augment else _augmented(twin, batch["image"], rng)
     fake = fake if not augment else _augmented(twin, fake, rng)
     fake_logits, (real_logits, maps) = fixed(fake.detach())[0], fixed(real)
     which = rng.integers(4)
@@ -57,6 +58,26 @@ def _after(latent: int) -> Chance:
     rng = chance()
     rng.normal(latent)
     return rng
+
+
+@pytest.mark.parametrize("options", [
+    {"penalties": {"r1": 1.0, "r2-finite": 1.0, "lecam": 1.0, "drift": 1.0, "consistency": 1.0}},
+    {"loss": "relativistic", "normalise": "spectral", "pack": 2}, {"loss": "wasserstein", "augment": "adaptive"},
+], ids=str)  # fmt: skip
+def test_it_takes_the_options_of_a_duel(options: dict[str, Any]) -> None:
+    game = FastGAN(16, 1, latent=4, width=2, **options)
+    game.prepare()
+    batch = {"image": torch.rand(6, 1, 16, 16)}
+    score = game.discriminator_loss(batch, Chance(1, range(6)))
+    assert score.terms.keys() == {"adversarial", "reconstruction", *options.get("penalties", {})}
+    assert all(term.isfinite() for term in score.terms.values())
+    assert game.generator_loss(batch, Chance(1, range(6))).terms.keys() == {"adversarial"}
+
+
+@pytest.mark.parametrize("options", [{"normalise": "gradient"}, {"penalties": {"wgan-gp": 10.0}}], ids=str)
+def test_what_wants_gradients_of_single_pictures_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="FastGAN's discriminator looks at whole batches"):
+        FastGAN(16, 1, **options).prepare()
 
 
 def test_redrawing_trains_the_maps_that_it_starts_from() -> None:

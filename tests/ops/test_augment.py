@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.ops.augment import augment
+from belamy.ops.augment import augment, flipped
 
 KINDS: dict[str, dict[str, float]] = {
     "default": {},
@@ -18,7 +18,8 @@ KINDS: dict[str, dict[str, float]] = {
     "colour": {"shift": 0, "cut": 0},
     "scale": {"scale": 0.3},
     "turn": {"turn": 0.5, "cut": 0, "colour": 0},
-    "all": {"scale": 0.2, "turn": 0.3},
+    "flip": {"flip": True, "shift": 0, "cut": 0, "colour": 0},
+    "all": {"scale": 0.2, "turn": 0.3, "flip": True},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
@@ -39,7 +40,7 @@ def test_p_1_changes_pictures_but_not_their_shape(kind: dict[str, Any], channels
     given = images(channels=channels)
     seen = augment(given, Chance(0, range(6)), 1.0, **kind)
     assert seen.shape == given.shape and seen.dtype == given.dtype and seen.isfinite().all()
-    assert (seen != given).flatten(1).any(1).sum() >= 5  # a shift may round to none
+    assert (seen != given).flatten(1).any(1).sum() >= 4  # a shift may round to none, and four turns are none
 
 
 @each_kind
@@ -115,3 +116,32 @@ def test_a_turn_by_nothing_is_an_identity() -> None:
     given = images()
     seen = augment(given, Chance(0, range(6)), 1.0, shift=0, cut=0, colour=0, turn=1e-9)
     assert torch.allclose(seen, given, atol=1e-5)
+
+
+def test_flips_and_quarter_turns_are_those_of_the_square() -> None:
+    given = images(8)
+    mirrored, turns = torch.arange(8) >= 4, torch.arange(8) % 4
+    seen = flipped(given, mirrored, turns)
+    for row in range(8):
+        picture = given[row].flip(2) if mirrored[row] else given[row]
+        assert torch.equal(seen[row], torch.rot90(picture, int(turns[row]), (1, 2)))
+    never, none = mirrored & ~mirrored, 0 * turns
+    assert torch.equal(flipped(given, never, none), given)
+    assert torch.equal(flipped(flipped(given, ~never, none), ~never, none), given)
+    assert torch.equal(flipped(flipped(given, never, turns), never, 4 - turns), given)
+    assert torch.equal(flipped(flipped(given, ~never, turns), ~never, turns), given)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 1.0])
+def test_flips_come_as_often_as_in_ada(p: float) -> None:
+    """Of what is drawn with p, mirrored or not is an even chance, and so are the four turns."""
+    count, square = 8000, torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    seen = augment(square.expand(count, 1, 2, 2), Chance(0, range(count)), p, shift=0, cut=0, colour=0, flip=True)
+    share = {(mirrored, turns): 0.0 for mirrored in (False, True) for turns in range(4)}
+    for mirrored, turns in share:
+        one = flipped(square.view(1, 1, 2, 2), torch.tensor([mirrored]), torch.tensor([turns]))
+        share[mirrored, turns] = (seen == one).flatten(1).all(1).float().mean().item()
+    for (mirrored, turns), found in share.items():
+        expected = (p / 2 if mirrored else 1 - p / 2) * (p / 4 if turns else 1 - 3 * p / 4)
+        assert found == pytest.approx(expected, abs=0.02)
+    assert p == 1 or max(share, key=lambda place: share[place]) == (False, 0)  # by which nothing leaks

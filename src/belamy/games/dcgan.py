@@ -26,6 +26,7 @@ class DCGAN(Duel):
 
     rowwise = False
     packs = True
+    unmixed = ", or game.form plain"
 
     def __init__(
         self, resolution: int, channels: int, latent: int = 100, width: int = 64, form: str = "pytorch",

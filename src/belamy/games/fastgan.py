@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.duel import Duel
-from belamy.game import Batch, Score
+from belamy.game import Batch
 from belamy.networks.fastgan import Discriminator, Generator, quarter
 from belamy.ops.sizes import doublings
 
@@ -20,20 +21,20 @@ class FastGAN(Duel):
 
     The discriminator also learns to redraw real pictures from its own maps, which keeps it from learning few pictures
     by heart; ``reconstruction`` weighs that. What is redrawn is compared pixel by pixel, where the paper asks a
-    network trained on other pictures. Both real and generated pictures are augmented with probability ``augment``
-    before they are judged. ``width`` is the channels of the generator's maps at 128x128: 64 in the paper.
+    network trained on other pictures. ``width`` is the channels of the generator's maps at 128x128: 64 in the paper.
     """
 
     rowwise = False
+    packs = True
 
     def __init__(
         self, resolution: int, channels: int, latent: int = 256, width: int = 8, reconstruction: float = 1.0,
-        augment: float = 1.0, shift: float = 0.125, cut: float = 0.0, colour: float = 0.5,
+        loss: str = "hinge", augment: float | str = 1.0, cut: float = 0.0, **others: Any,
     ) -> None:  # fmt: skip
-        super().__init__(latent, "hinge", augment=augment, shift=shift, cut=cut, colour=colour)
+        super().__init__(latent, loss, augment=augment, cut=cut, **others)
         count = doublings(resolution, 4, least=2)
         self.generator = Generator(channels, count, latent, width)
-        self.discriminator = Discriminator(channels, count, width)
+        self.discriminator = Discriminator(channels * self.pack, count, width)
         self.reconstruction = reconstruction
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
@@ -41,24 +42,25 @@ class FastGAN(Duel):
         return pictures
 
     def judge(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> Tensor:
-        """Set by set, each normalised by its own statistics; logits [len(sets) * B, n]."""
-        return torch.cat([self.discriminator(images)[0] for images in sets])
+        return self.assess(sets, batch, rng)[0]
 
-    def discriminator_loss(self, batch: Batch, rng: Chance) -> Score:
-        real = self.augmentation(batch["image"], rng)
-        fake_logits, _ = self.verdict([self.imagine(batch, rng).detach()], batch, rng)
-        real_logits, maps = self.discriminator(real)
+    def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
+        """Set by set, each normalised by its own statistics; logits [len(sets) * B, n].
+
+        The first of several sets, real pictures, is redrawn.
+        """
+        found = [self.discriminator(images) for images in sets]
+        logits = torch.cat([each for each, _ in found])
+        if len(sets) == 1:
+            return logits, {}
+        return logits, {"reconstruction": self.reconstruction * self._redrawn(sets[0], found[0][1], rng)}
+
+    def _redrawn(self, images: Tensor, maps: list[Tensor], rng: Chance) -> Tensor:
+        """How far the images, and a quarter of each, are from what their maps tell of them."""
         which = rng.integers(4)
-        redrawn = self.discriminator.redraw(maps, which)
-        wanted = (F.adaptive_avg_pool2d(one, self.discriminator.side) for one in (real, quarter(real, which)))
-        distances = [(one - other).abs().mean() for one, other in zip(redrawn, wanted, strict=True)]
-        return Score(
-            {
-                "adversarial": self.loss.discriminator(real_logits, fake_logits),
-                "reconstruction": self.reconstruction * torch.stack(distances).sum(),
-            },
-            {"real": real_logits.mean(), "fake": fake_logits.mean()},
-        )
+        wanted = (F.adaptive_avg_pool2d(one, self.discriminator.side) for one in (images, quarter(images, which)))
+        drawn = self.discriminator.redraw(maps, which)
+        return torch.stack([(one - other).abs().mean() for one, other in zip(drawn, wanted, strict=True)]).sum()
 
     def sample(self, given: Batch) -> Batch:
         return {"image": self.generator(given["latent"])}

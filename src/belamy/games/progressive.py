@@ -31,6 +31,7 @@ class Progressive(Duel):
     """
 
     rowwise = False
+    packs = True
 
     def __init__(
         self, resolution: int, channels: int, examples: int, latent: int = 128, widths: Sequence[int] | None = None,
@@ -55,7 +56,7 @@ class Progressive(Duel):
         if len(widths) != self.top + 1:
             raise ValueError(f"widths has {len(widths)} entries; {resolution}x{resolution} wants {self.top + 1}")
         self.generator = Generator(channels, widths, latent)
-        self.discriminator = Discriminator(channels, widths)
+        self.discriminator = Discriminator(channels * self.pack, widths)
 
     def moments(self) -> dict[str, int]:
         larger = {f"{side}x{side}": self.stay + number * (self.fade + self.stay)

@@ -15,6 +15,7 @@ from belamy.game import Batch, Score, Turn
 from belamy.networks.equivariant import EquivariantSynthesis
 from belamy.networks.stylegan import Discriminator, Generator, MappingNetwork, Synthesis, map_sizes
 from belamy.ops.convolution import input_gradients_only
+from belamy.ops.packing import packed
 from belamy.ops.penalties import squared_gradients
 
 
@@ -30,6 +31,7 @@ class StyleGAN(Duel):
     """
 
     rowwise = False
+    packs = True
     length: Tensor
 
     def __init__(
@@ -47,11 +49,12 @@ class StyleGAN(Duel):
             raise ValueError("depth, r1_every and path_every should be 1 or more")
         form = EquivariantSynthesis if equivariant else Synthesis
         self.generator = Generator(MappingNetwork(latent, classes, depth), form(channels, sizes, widths, latent))
-        self.discriminator = Discriminator(channels, sizes[0], widths, classes)
+        self.discriminator = Discriminator(channels * self.pack, sizes[0], widths, classes)
         self.gamma = 0.01 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
         # Karras et al. (2020), appendix B, for noise that is divided by the resolution.
         self.path = (0.0 if equivariant else 1 / (math.log2(resolution) - 1)) if path is None else path
-        self.resolution, self.mixing, self.r1_every, self.path_every = resolution, mixing, r1_every, path_every
+        self.classes, self.resolution, self.mixing = classes, resolution, mixing
+        self.r1_every, self.path_every = r1_every, path_every
         self.register_buffer("length", torch.zeros(()))
 
     def turns(self) -> list[Turn]:
@@ -61,8 +64,8 @@ class StyleGAN(Duel):
         return [*r1, discriminator, *path, generator]
 
     def r1_loss(self, batch: Batch, rng: Chance) -> Score:
-        real = batch["image"].detach().requires_grad_()
-        logits, _ = self.verdict([real], batch, rng)
+        real = packed(batch["image"].detach(), self.pack).requires_grad_()
+        logits, _ = self.verdict([real], batch, rng.every(self.pack))
         (squares,) = squared_gradients(logits, real)
         return Score({"r1": self.strictness.factor * self.gamma / 2 * squares.mean()})
 

@@ -27,14 +27,14 @@ class Augmentation(nn.Module):
     excess: Tensor
     examples: Tensor
 
-    def __init__(self, end: float | str, over: int | None, **policy: float) -> None:
+    def __init__(self, end: float | str, over: int | None, flip: bool = False, **policy: float) -> None:
         super().__init__()
         self.adaptive = end == "adaptive"
         self.end = 1.0 if isinstance(end, str) else end
         if (isinstance(end, str) and not self.adaptive) or not 0 <= self.end <= 1:
             raise ValueError(f"augment {end!r} should be a probability, or 'adaptive'")
         self.over = (ADAPTED_OVER if self.adaptive else 0) if over is None else over
-        self.p, self.policy = 0.0, policy
+        self.p, self.flip, self.policy = 0.0, flip, policy
         self.register_buffer("least", torch.zeros(()))
         if self.adaptive:
             self.register_buffer("level", torch.zeros(()))
@@ -64,4 +64,4 @@ class Augmentation(nn.Module):
         return True
 
     def forward(self, images: Tensor, rng: Chance) -> Tensor:
-        return augment(images, rng, self.p, **self.policy)
+        return augment(images, rng, self.p, flip=self.flip, **self.policy)

@@ -33,6 +33,13 @@ class BatchNorm(nn.BatchNorm2d):
         return normal
 
 
+class Deviation(nn.Module):
+    """``with_deviation``."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return with_deviation(maps)
+
+
 def with_deviation(maps: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, C + 1, H, W]: beside the maps, everywhere one number that tells how varied the batch is.
 

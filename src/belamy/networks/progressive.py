@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.batch import with_deviation
+from belamy.networks.batch import Deviation
 from belamy.networks.equalised import Equalised, pixel_norm
 from belamy.ops.precision import in_full
 from belamy.ops.resample import convolved_halve, double, double_convolved, halve
@@ -95,6 +95,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.reads = nn.ModuleList(Equalised(width, channels) for width in widths)
         self.floors = nn.ModuleList(Fall(above, below) for below, above in pairwise(widths))
+        self.vary = Deviation()
         self.last = Equalised(widths[0], widths[0] + 1, 3, 3)
         self.gather = Equalised(widths[0], 16 * widths[0])
         self.judge = Equalised(1, widths[0], gain=1.0, offset=None)
@@ -107,7 +108,7 @@ class Discriminator(nn.Module):
             maps = self.floors[index - 1](maps)
             if index == top and level < top:
                 maps = torch.lerp(self._read(halve(images), top - 1).to(maps.dtype), maps, level - top + 1)
-        maps = F.leaky_relu(self.last(with_deviation(maps)), 0.2)
+        maps = F.leaky_relu(self.last(self.vary(maps)), 0.2)
         with in_full(images):
             features = F.leaky_relu(self.gather(maps.float().flatten(1)), 0.2)
             logits: Tensor = self.judge(features)[:, 0]

@@ -14,14 +14,15 @@ class SpectralNorm(nn.Module):
     """Holds for each weight of ``network`` the unit vector that it stretches most, which ``follow`` keeps up to date.
 
     The network's own parameters stay what they are. Its weights are the parameters of two dimensions or more, of
-    layers of any class, as matrices [first dimension, all others].
+    layers of any class, as matrices [first dimension, all others]. A layer that multiplies them whenever they are used
+    has a number ``scale``, which is divided out too: their norm is 1 as they are used.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         start = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            for name, weight in self._weights(network):
+            for name, weight, _ in self._weights(network):
                 if not weight.any():  # nothing but its direction will count, and zero has none
                     weight.copy_(torch.randn(weight.shape, generator=start))
                 direction = torch.randn(weight.shape[1:], generator=start).to(weight)
@@ -30,21 +31,27 @@ class SpectralNorm(nn.Module):
             self.follow(network)
 
     @staticmethod
-    def _weights(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
-        return [(name, value) for name, value in network.named_parameters() if value.dim() > 1]
+    def _weights(network: nn.Module) -> list[tuple[str, nn.Parameter, float]]:
+        """Names, weights, and what these are multiplied by."""
+        return [
+            (f"{place}.{name}".lstrip("."), value, getattr(layer, "scale", 1.0))
+            for place, layer in network.named_modules()
+            for name, value in layer.named_parameters(recurse=False)
+            if value.dim() > 1
+        ]
 
     @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
         """One power iteration, which is enough where weights move little: once a step."""
-        for name, weight in self._weights(network):
+        for name, weight, _ in self._weights(network):
             direction = self.get_buffer(_key(name))
             direction.copy_(turned(weight, direction))
 
     def normalised(self, network: nn.Module) -> dict[str, Tensor]:
         """The weights by name, each over its largest singular value, which gradients know to depend on it."""
         return {
-            name: weight / stretched(weight, self.get_buffer(_key(name))).norm()
-            for name, weight in self._weights(network)
+            name: weight / (scale * stretched(weight, self.get_buffer(_key(name))).norm())
+            for name, weight, scale in self._weights(network)
         }
 
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.batch import with_deviation
+from belamy.networks.batch import Deviation
 from belamy.networks.equalised import GAIN, Equalised, pixel_norm
 from belamy.ops.convolution import pointwise
 from belamy.ops.modulation import modulated_conv2d, scaled
@@ -196,6 +196,7 @@ class Discriminator(nn.Module):
         top = widths[0]
         self.read = Equalised(widths[-1], channels)
         self.blocks = nn.Sequential(*(Halving(before, after) for before, after in pairwise(reversed(widths))))
+        self.vary = Deviation()
         self.last = Equalised(top, top + 1, 3, 3)
         self.gather = Equalised(top, top * base**2)
         self.judge = Equalised(top if classes else 1, top, gain=1.0)
@@ -203,7 +204,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
-        maps = leaky(self.last(with_deviation(self.blocks(leaky(self.read(images))))))
+        maps = leaky(self.last(self.vary(self.blocks(leaky(self.read(images))))))
         answer: Tensor = self.judge(leaky(self.gather(maps.flatten(1)))).float()
         if self.embedding is None:
             return answer[:, 0]

@@ -26,6 +26,8 @@ SLOW = 0.3
 class Linear(nn.Module):
     """A linear layer [..., ``width``] to [..., ``out``] that learns slowly."""
 
+    scale = SLOW
+
     def __init__(self, width: int, out: int) -> None:
         super().__init__()
         self.weight = normal(torch.empty(out, width), width, 1 / SLOW)

@@ -14,18 +14,20 @@ from belamy.chance import Chance
 
 
 def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: float = 0.5, colour: float = 0.5,
-            scale: float = 0.0, turn: float = 0.0) -> Tensor:  # fmt: skip
-    """Shifted, scaled, turned, recoloured and partly hidden images [B, C, H, W], from the same in [-1, 1].
+            scale: float = 0.0, turn: float = 0.0, flip: bool = False) -> Tensor:  # fmt: skip
+    """Shifted, scaled, turned, flipped, recoloured and partly hidden images [B, C, H, W], from the same in [-1, 1].
 
-    ``shift`` and ``cut`` (the side of the hidden square) are shares of the picture's side, ``turn`` is in radians,
-    ``scale`` the standard deviation of the log2 of the zoom; ``colour`` scales brightness, saturation and contrast.
+    ``shift`` and ``cut`` (the side of the hidden square) are shares of the picture's side, ``turn`` is in radians, to
+    either side, ``scale`` the standard deviation of the log2 of the zoom; ``colour`` scales brightness, saturation and
+    contrast. With ``flip`` squares are mirrored or not, and turned by none to three quarters, each with the same
+    chance: the flips and rotations of ADA's "pixel blitting".
     """
     if p <= 0:
         return images
     images = images.contiguous()  # with three channels innermost, nothing of this is vectorised
     transformed = bool(scale or turn)
     if transformed:
-        drawn, move = rng.uniforms(4, 2)
+        drawn, move = rng.uniforms(5, 2)
         zoom, angle = rng.normal(1)[:, 0] * scale, (rng.uniform(1)[:, 0] * 2 - 1) * turn
         tint, corner = rng.uniforms(3, 2)
     else:
@@ -35,11 +37,29 @@ def augment(images: Tensor, rng: Chance, p: float, shift: float = 0.125, cut: fl
     move, tint = (move * 2 - 1) * shift * chosen[:, 1:2], tint - 0.5
     if colour:
         images = _recolour(images, tint * colour * chosen[:, :1])
+    if flip:
+        mirrored, turns = (rng.uniform(2) / p).unbind(1)
+        images = flipped(images, mirrored < 0.5, (4 * turns).long())
     if transformed:
-        images = _transform(images, move, torch.exp2(zoom * chosen[:, 2]), angle * chosen[:, 3])
+        images = _transform(images, move, torch.exp2(zoom * chosen[:, 2]), angle * chosen[:, 4])
     elif shift:
         images = _shift(images, move)
     return _hide(images, corner, cut, chosen[:, 3]) if cut else images
+
+
+def flipped(images: Tensor, mirrored: Tensor, turns: Tensor) -> Tensor:
+    """Squares [B, C, S, S] exchanged left and right where ``mirrored`` [B], then turned to the left.
+
+    ``turns`` [B] counts quarters; what is not 1, 2 or 3 leaves a picture as it is.
+    """
+    images = _where(mirrored, images.flip(3), images)
+    images = _where((turns == 1) | (turns == 3), images.transpose(2, 3), images)
+    images = _where((turns == 1) | (turns == 2), images.flip(2), images)
+    return _where((turns == 2) | (turns == 3), images.flip(3), images)
+
+
+def _where(chosen: Tensor, some: Tensor, others: Tensor) -> Tensor:
+    return torch.where(chosen.view(-1, 1, 1, 1), some, others)
 
 
 def _recolour(images: Tensor, amount: Tensor) -> Tensor:

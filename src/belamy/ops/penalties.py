@@ -13,6 +13,7 @@ from torch import Tensor
 from belamy.chance import Chance
 from belamy.ops.augment import augment
 from belamy.ops.convolution import input_gradients_only
+from belamy.ops.precision import in_full
 from belamy.ops.processes import mean_over_processes
 
 Judge = Callable[[Tensor], Tensor]
@@ -116,9 +117,12 @@ class Trial:
 
     @cached_property
     def finite(self) -> list[Tensor]:
-        """The same by finite differences."""
+        """The same by finite differences, in float32: under autocast that takes two passes, not one."""
         moved = [side + STEP * self.rng.normal(*side.shape[1:]) for side in self.sides]
-        return [slopes.mean() / 2 for slopes in finite_difference(self.logits, self.again(moved), STEP).chunk(2)]
+        rounded = torch.is_autocast_enabled(self.real.device.type)
+        with in_full(self.real):
+            logits = self.again(self.sides) if rounded else self.logits
+            return [slopes.mean() / 2 for slopes in finite_difference(logits, self.again(moved), STEP).chunk(2)]
 
     @cached_property
     def changes(self) -> list[Tensor]:
