@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,20 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "spectral": ("digits", {
         "game.normalise": "spectral", "game.augment": "adaptive", "game.augment_over": 160, "game.pack": 2,
         "game.classes": 0, "game.correct": 16, "game.penalties": {"consistency": 1.0, "consistency-fake": 1.0},
+    }),
+    "concatenated": ("cgan", {
+        "game.conditioning": "concatenation", "game.loss": "least-squares",
+        "game.penalties": {"r1-finite": 1.0, "r2-finite": 1.0},
+    }),
+    "auxiliary": ("cgan", {"game.conditioning": "auxiliary", "game.loss": "minimax"}),
+    "attributes": ("cgan", {"data.attributes": ["striped", "wild"], "data.classes": False}),
+    "equivariant": ("stylegan", {
+        "game.equivariant": True, "data.classes": False, "game.pack": 2, "game.normalise": "spectral",
+        "game.augment": 0.5, "game.scale": 0.2, "game.turn": 3.0, "game.flip": True,
+    }),
+    "redrawn": ("fastgan", {
+        "game.loss": "relativistic", "game.normalise": "spectral", "game.augment": "adaptive", "game.pack": 2,
+        "game.penalties": {"r1": 1.0, "lecam": 1.0},
     }),
     "average": ("grid25", {"game.loss": "relativistic-average", "game.penalties": {"dragan": 1.0, "lecam": 1.0}}),
 }  # fmt: skip
@@ -78,6 +93,8 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
         small["data.encoder"] = str(word_vectors(pictures.parent / "words.txt"))
         small |= {"data.path": str(_captioned(pictures))} if from_path else {"data.count": 48}
         small |= {"game.code": 8, "data.words": 6}
+    if "data.attributes" in options:
+        small["data.path"] = str(_with_attributes(pictures, options["data.attributes"]))
     if recipes.accepts(shipped.data, "style"):
         small["data.style"] = str(pictures / "cat" / "0.png")
     # What grows has reached all its parameters by the fourth step.
@@ -149,6 +166,20 @@ def _captioned(pictures: Path) -> Path:
             (root / f"{number}.png").symlink_to(file)
             said = f"a {list(PALETTE)[number % 8]} {file.parent.name} at the {PLACES[number // 8]}"
             (root / f"{number}.txt").write_text(said)
+    return root
+
+
+def _with_attributes(pictures: Path, names: Sequence[str]) -> Path:
+    """The same pictures, which have attributes in every combination, in a folder beside them."""
+    root = pictures.parent / "attributes"
+    if not root.exists():
+        root.mkdir()
+        lines = []
+        for number, file in enumerate(sorted(pictures.glob("*/*.png"))):
+            (root / f"{number}.png").symlink_to(file)
+            had = {name: number >> place & 1 for place, name in enumerate(names)}
+            lines.append(json.dumps({"file_name": f"{number}.png", **had}))
+        (root / "metadata.jsonl").write_text("\n".join(lines))
     return root
 
 

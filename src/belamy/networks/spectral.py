@@ -34,9 +34,8 @@ class SpectralNorm(nn.Module):
     def _weights(network: nn.Module) -> list[tuple[str, nn.Parameter, float]]:
         """Names, weights, and what these are multiplied by."""
         return [
-            (f"{place}.{name}".lstrip("."), value, getattr(layer, "scale", 1.0))
-            for place, layer in network.named_modules()
-            for name, value in layer.named_parameters(recurse=False)
+            (name, value, getattr(network.get_submodule(name.rpartition(".")[0]), "scale", 1.0))
+            for name, value in network.named_parameters()
             if value.dim() > 1
         ]
 
