@@ -63,11 +63,13 @@ def few_emoji(count: int) -> str:
 
 def studies() -> list[Trial]:
     found = []
+    few = {"data.resolution": 32, "game.augment": 0.0, "examples": 40_000}
     ills: dict[str, tuple[str, Callable[[], str] | None, dict[str, Any]]] = {
         "healthy": ("digits", None, {}),
         "rate x 10": ("digits", None, rates(2e-2, 2e-3)),
         "gamma x .01": ("digits", None, {"game.gamma": 1e-3}),
-        "50 pictures": ("r3gan", lambda: few_emoji(50), {"data.resolution": 32, "game.augment": 0.0}),
+        "Fashion, gamma x .01": ("r3gan", lambda: str(fashion()[0]), {"data.resolution": 32, "game.gamma": 0.02}),
+        "50 pictures": ("r3gan", lambda: few_emoji(50), few),
     }
     for (ill, (recipe, data, settings)), watched in product(ills.items(), (True, False)):
         whole = {"examples": 15_000, **settings, **({} if watched else UNWATCHED)}
