@@ -23,6 +23,7 @@ from belamy.ops.packing import packed, unpacked
 from belamy.ops.penalties import PENALTIES, Trial
 from belamy.ops.piecewise import penalised
 from belamy.ops.schedule import cosine
+from belamy.ops.values import Share, Weight, Whole
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
 NORMALISATIONS = ("spectral", "gradient")
@@ -51,10 +52,10 @@ class Duel(Game):
     anchors: Tensor | None
 
     def __init__(
-        self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
-        burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
-        cut: float = 0.5, colour: float = 0.5, pack: int = 1, normalise: str | None = None, correct: int | None = None,
-        warmup: int = 0,
+        self, latent: Whole = 0, loss: str = "non-saturating", penalties: Mapping[str, Weight] | None = None,
+        burn_in: Whole | None = None, augment: float | str = 0.0, augment_over: Whole | None = None,
+        shift: Share = 0.125, cut: Share = 0.5, colour: Weight = 0.5, pack: int = 1, normalise: str | None = None,
+        correct: int | None = None, warmup: Whole = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)

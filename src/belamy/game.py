@@ -56,6 +56,9 @@ class Game(nn.Module):
     rowwise: bool = True
     """Whether a loss is a mean over rows that know nothing of each other, so that micro-batches add up to a batch."""
 
+    fewest: int = 1
+    """How many rows, or packs, a batch has at least: where networks see how rows differ, one alone says nothing."""
+
     sample_key: str = "image"
     """What batches call a sample."""
 

@@ -114,7 +114,9 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     batch = recipe.batch or suited_batch(source.facts)
     recipe, facts = recipe.lasting(source.length).model_copy(update={"batch": batch}), _as_numbers(source.facts)
     spec = recipes.bind(recipe.game, {"examples": recipe.examples, "batch": int(recipes.at(batch, 0)), **facts})
-    for name in ("resolution", "channels", "target_channels", "scale", "classes", "attributes"):
+    for name in (
+        "dimensions", "resolution", "channels", "target_channels", "scale", "classes", "attributes", "text_width",
+    ):  # fmt: skip
         if spec.get(name) and name in facts and spec[name] != facts[name]:
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
     where = choose_device(device)

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from belamy.chance import key
 from belamy.errors import UserError, nearest
 from belamy.ops.schedule import cosine
+from belamy.ops.values import Weight
 
 
 class _Strict(BaseModel):
@@ -30,8 +31,8 @@ class Cosine(_Strict):
     None: over the whole run.
     """
 
-    start: float
-    end: float
+    start: Weight
+    end: Weight
     over: Annotated[int | None, Field(ge=0)] = None
 
 
@@ -54,14 +55,21 @@ Rows = Annotated[int, Field(gt=0)]
 
 # Told apart by their form, so that an error is about the one that was meant.
 Schedule = Annotated[
-    Annotated[float, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
-    | Annotated[Mapping[int, float], AfterValidator(_from_the_start), Tag("<steps>")],
+    Annotated[Weight, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
+    | Annotated[Mapping[int, Weight], AfterValidator(_from_the_start), Tag("<steps>")],
     Discriminator(_form),
 ]  # fmt: skip
 Size = Annotated[
     Annotated[Rows, Tag("<number>")] | Annotated[Mapping[int, Rows], AfterValidator(_from_the_start), Tag("<steps>")],
     Discriminator(lambda value: "<steps>" if isinstance(value, Mapping) else "<number>"),
 ]
+
+
+def _below_one(schedule: Any) -> Any:
+    ends = (schedule.start, schedule.end) if isinstance(schedule, Cosine) else (schedule,)
+    if max(schedule.values() if isinstance(schedule, Mapping) else ends) >= 1:
+        raise ValueError("input should be less than 1")
+    return schedule
 
 
 def at(schedule: float | Cosine | Mapping[int, float], examples: int) -> float:
@@ -80,7 +88,7 @@ class Adam(_Strict):
 
     rate: Schedule
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: Schedule = 0.99
+    beta2: Annotated[Schedule, AfterValidator(_below_one)] = 0.99
     epsilon: float = Field(1e-8, gt=0)
     decay: float = Field(0.0, ge=0)
     clip: float | None = Field(None, gt=0)
@@ -223,6 +231,8 @@ def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> M
             raise UserError(f"unknown key {path}{nearest(word, _fields(model, first['loc'][:-1]))}") from None
         if first["type"] == "missing":
             raise UserError(f"{path} is missing") from None
+        if first["type"] == "too_short":
+            raise UserError(f"{path} is empty: it should have one entry at least") from None
         given = str(first["input"])
         message = first["msg"].removeprefix("Value error, ").lower()
         raise UserError(f"{path}: {message}, not {given[:60]!r}") from None
@@ -306,7 +316,7 @@ def build(spec: Mapping[str, Any], base: type[Built]) -> Built:
         raise UserError(f"{spec['use']} is not a {base.__name__}")
     try:
         return kind(**{name: value for name, value in spec.items() if name != "use"})
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # torch's own are of the last kind
         raise UserError(f"{kind.__name__}: {error}") from error
 
 
@@ -319,7 +329,7 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
     """What ``kind`` is built from; those of the class above it too, where it hands ``**others`` up to that."""
     found: dict[str, inspect.Parameter] = {}
     for owner in kind.__mro__:
-        hints = get_type_hints(inspect.getattr_static(owner, "__init__"))
+        hints = get_type_hints(inspect.getattr_static(owner, "__init__"), include_extras=True)
         own = list(inspect.signature(owner).parameters.values())
         named = [one for one in own if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
         found = {one.name: one.replace(annotation=hints.get(one.name, Any)) for one in named} | found

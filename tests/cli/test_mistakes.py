@@ -52,6 +52,18 @@ def refused(belamy: Belamy, *words: object) -> str:
     (("train", "digits", "--set", "game.use=belamy.nothing:R3GAN"), "No module named 'belamy.nothing'"),
     (("train", "digits", "--set", "game.use=./none.py:Mine"), "there is no file none.py"),
     (("train", "digits", "--report-to", "wanb", "--examples", "64"), "cannot report to 'wanb' (did you mean 'wandb'?)"),
+    (("train", "dcgan", "--set", "game.width=0"), "game.width: input should be greater than or equal to 1, not '0'"),
+    (("train", "gan", "--set", "game.latent=0"), "game.latent: input should be greater than or equal to 1, not '0'"),
+    (("train", "gan", "--set", "game.widths=[]"), "game.widths is empty: it should have one entry at least"),
+    (("train", "r3gan", "--set", "game.widths=[0, 0]"), "game.widths.0: input should be greater than or equal to 1"),
+    (("train", "r3gan", "--set", "game.burn_in=-5"), "game.burn_in: input should be greater than or equal to 0"),
+    (("train", "r3gan", "--set", "game.gamma=.nan"), "game.gamma: input should be a finite number"),
+    (("train", "gan", "--set", "game.penalties.r1=-1"), "game.penalties.r1: input should be greater than or"),
+    (("train", "stylegan", "--set", "game.mixing=3"), "game.mixing: input should be less than or equal to 1, not '3'"),
+    (("train", "digits", "--set", "game.expansion=0.001"), "channels leave none inside a block: raise expansion"),
+    (("train", "ring8", "--set", "game.dimensions=3"), "the game wants dimensions 3, the data has 2"),
+    (("train", "digits", "--set", "optimizers.generator.rate=-1"), "generator.rate: input should be greater than or"),
+    (("train", "digits", "--set", "optimizers.generator.beta2=1"), "generator.beta2: input should be less than 1"),
     (("train", "--resume", "nowhere"), "nowhere is not a run folder"),
     (("sample", "nowhere"), "there is no run or model at nowhere"),
     (("evaluate", "nowhere"), "there is no run or model at nowhere"),
@@ -175,6 +187,11 @@ def test_films_and_sheets_that_cannot_be(
 def test_a_resolution_that_stylegan_cannot_make(belamy: Belamy, pictures: Path) -> None:
     asked = ("train", "stylegan", "--data", pictures, "--set", "game.resolution=36")
     assert "the nearest to 36 is 32: --set game.resolution=32" in refused(belamy, *asked)
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "dcgan-28", "cgan", "fastgan", "stylegan", "progressive"])
+def test_a_batch_of_one_where_rows_are_compared(recipe: str, belamy: Belamy, pictures: Path) -> None:
+    assert "1 is too few: --batch 2 or more" in refused(belamy, "train", recipe, "--data", pictures, "--batch", 1)
 
 
 def test_a_failure_that_is_not_the_users_exits_1(belamy: Belamy, run: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from belamy.duel import Duel
 from belamy.game import Batch, Score
 from belamy.networks.fastgan import Discriminator, Generator, quarter
 from belamy.ops.sizes import doublings
+from belamy.ops.values import Count, Share, Weight
 
 
 class FastGAN(Duel):
@@ -25,10 +26,11 @@ class FastGAN(Duel):
     """
 
     rowwise = False
+    fewest = 2
 
     def __init__(
-        self, resolution: int, channels: int, latent: int = 256, width: int = 8, reconstruction: float = 1.0,
-        augment: float = 1.0, shift: float = 0.125, cut: float = 0.0, colour: float = 0.5,
+        self, resolution: Count, channels: Count, latent: Count = 256, width: Count = 8, reconstruction: Weight = 1.0,
+        augment: float = 1.0, shift: Share = 0.125, cut: Share = 0.0, colour: Weight = 0.5,
     ) -> None:  # fmt: skip
         super().__init__(latent, "hinge", augment=augment, shift=shift, cut=cut, colour=colour)
         count = doublings(resolution, 4, least=2)

@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.perceptron import Perceptron
+from belamy.ops.values import Count, Counts, Whole
 
 SCATTER = 0.5
 PRIORS = ("normal", "uniform")
@@ -27,13 +28,13 @@ class GAN(Duel):
     packs = True
 
     def __init__(
-        self, dimensions: int = 0, resolution: int = 0, channels: int = 1, latent: int = 64,
-        widths: Sequence[int] = (256, 256, 256), generator_widths: Sequence[int] | None = None, prior: str = "normal",
+        self, dimensions: Whole = 0, resolution: Whole = 0, channels: Count = 1, latent: Count = 64,
+        widths: Counts = (256, 256, 256), generator_widths: Counts | None = None, prior: str = "normal",
         **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
-        if not dimensions and not resolution:
-            raise ValueError("it wants points (dimensions) or pictures (resolution)")
+        if bool(dimensions) == bool(resolution):
+            raise ValueError("it wants points (dimensions) or pictures (resolution), one of the two")
         if prior not in PRIORS:
             raise ValueError(f"prior {prior!r} should be 'normal' or 'uniform'")
         self.uniform = prior == "uniform"

@@ -15,6 +15,7 @@ from belamy.game import Batch, Game, Score
 from belamy.networks.progressive import Discriminator, Generator, shown
 from belamy.ops.schedule import growth
 from belamy.ops.sizes import doublings
+from belamy.ops.values import Count, Counts, Weight
 
 PAPER = {"wgan-gp": 10.0, "drift": 0.001}
 
@@ -31,11 +32,12 @@ class Progressive(Duel):
     """
 
     rowwise = False
+    fewest = 2
 
     def __init__(
-        self, resolution: int, channels: int, examples: int, latent: int = 128, widths: Sequence[int] | None = None,
+        self, resolution: Count, channels: Count, examples: int, latent: Count = 128, widths: Counts | None = None,
         fade: int | None = None, stay: int | None = None, loss: str = "wasserstein",
-        penalties: Mapping[str, float] | None = None, **others: Any,
+        penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         if penalties is None and loss == "wasserstein":
             penalties = PAPER
