@@ -240,10 +240,6 @@ class Duel(Game):
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)} if self.latent else {}
 
-    def truncate(self, given: Batch, amount: float) -> Batch:
-        """Latents drawn towards their mean: less variety, more typical samples for an ``amount`` below 1."""
-        return {**given, "latent": given["latent"] * amount}
-
 
 def suited_to_pictures(
     resolution: int, batch: int, count: int, burn_in: int, gamma: float | None, penalties: Mapping[str, float] | None,

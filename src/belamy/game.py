@@ -117,8 +117,13 @@ class Game(nn.Module):
         raise TypeError(f"{type(self).__name__} must say its prior(n, rng): the chance that sampling needs")
 
     def truncate(self, given: Batch, amount: float) -> Batch:
-        """``given`` with its latents drawn towards the typical: less variety for an ``amount`` below 1."""
-        raise UserError(f"{type(self).__name__} has no truncation")
+        """``given`` with its styles drawn towards the typical: less variety for an ``amount`` below 1.
+
+        Raises UserError for any but 1 where the game has no space of styles with a typical one.
+        """
+        if amount != 1:
+            raise UserError(f"{type(self).__name__} has no styles to truncate: train the recipe stylegan for them")
+        return given
 
     def styles(self, given: Batch) -> Tensor | None:
         """``given`` as styles W+ [B, layers, D], which blend and mix, and which ``sample`` takes in place of latents.

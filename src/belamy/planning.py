@@ -32,6 +32,12 @@ HIGHER_IS_BETTER = (
     "attributes_all", "retrieval_r10", "quality", "shapes", "trends", "useful_accuracy",
 )  # fmt: skip
 
+GIVEN = {
+    "classes": ": give them by a folder for each, by class in metadata.jsonl, or by y in an .npz",
+    "attributes": ": list them in metadata.jsonl",
+}
+"""How data come by what a game may want."""
+
 
 def compose(
     name: str, data: str | None = None, settings: Mapping[str, Any] | None = None, *,
@@ -118,7 +124,8 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         "dimensions", "resolution", "channels", "target_channels", "scale", "classes", "attributes", "text_width",
     ):  # fmt: skip
         if spec.get(name) and name in facts and spec[name] != facts[name]:
-            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
+            remedy = GIVEN.get(name, "") if not facts[name] else f": leave game.{name} out"
+            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}{remedy}")
     where = choose_device(device)
     return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
 

@@ -20,6 +20,14 @@ from belamy.errors import UserError, nearest
 from belamy.ops.schedule import cosine
 from belamy.ops.values import Weight
 
+ELSEWHERE = {
+    "game.truncation": ": truncation is for sampling, from stylegan alone: belamy sample RUN --truncation 0.7",
+    "game.classes": ": this game learns no classes; train the recipe cgan, r3gan or stylegan",
+    "game.attributes": ": this game learns no attributes; train the recipe cgan",
+    "data.path": ": this recipe brings its own data; leave --data out",
+}
+"""What is looked for in recipes that have it not, and where it is."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -228,7 +236,8 @@ def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> M
         path = prefix + ".".join(str(part) for part in first["loc"] if not str(part).startswith(("<", "[")))
         if first["type"] == "extra_forbidden":
             word = str(first["loc"][-1])
-            raise UserError(f"unknown key {path}{nearest(word, _fields(model, first['loc'][:-1]))}") from None
+            hint = ELSEWHERE.get(path) or nearest(word, _fields(model, first["loc"][:-1]))
+            raise UserError(f"unknown key {path}{hint}") from None
         if first["type"] == "missing":
             raise UserError(f"{path} is missing") from None
         if first["type"] == "too_short":

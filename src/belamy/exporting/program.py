@@ -115,7 +115,7 @@ def _sampler(model: Model, found: dict[str, Input], truncation: float | None, ba
     game.settle()
     fixed = {} if truncation is None else {"truncation": torch.tensor(truncation)}
     if truncation is not None:
-        game.truncate({name: torch.zeros(1, 1) for name in names}, truncation)
+        game.truncate({name: one.example for name, one in found.items()}, truncation)
     empty = [name for name in found if name not in names]
     return Sampler(game, names, empty, fixed | ({"backwards": torch.ones(1)} if backwards else {})).eval()
 

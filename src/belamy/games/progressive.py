@@ -11,7 +11,7 @@ from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.duel import Duel
-from belamy.game import Batch, Game, Score
+from belamy.game import Batch, Score
 from belamy.networks.progressive import Discriminator, Generator, shown
 from belamy.ops.schedule import growth
 from belamy.ops.sizes import doublings
@@ -81,8 +81,6 @@ class Progressive(Duel):
 
     def _shown(self, batch: Batch) -> Batch:
         return {**batch, "image": shown(batch["image"], self.generator.level.item())}
-
-    truncate = Game.truncate  # only the direction of a latent matters: drawing it in would change nothing
 
     def settle(self) -> None:
         self.generator.settled = self.generator.level.item()
