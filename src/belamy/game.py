@@ -132,6 +132,14 @@ class Game(nn.Module):
         """
         return None
 
+    def as_normal(self, latents: Tensor) -> Tensor:
+        """Latents [B, D] as standard normal numbers, between which ways lead; here they are that already."""
+        return latents
+
+    def from_normal(self, numbers: Tensor) -> Tensor:
+        """The latents that ``as_normal`` made such numbers of."""
+        return numbers
+
     def sample(self, given: Batch) -> Batch:
         """Samples, as a pure function of ``prior``'s latents and of conditions."""
         raise TypeError(f"{type(self).__name__} must say how to sample(given)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from belamy.ops.values import Count, Counts, Whole
 
 SCATTER = 0.5
 PRIORS = ("normal", "uniform")
+CLOSE = 1 - 1e-6
+"""How near to its ends the uniform prior is told from them."""
 
 
 class GAN(Duel):
@@ -55,6 +58,13 @@ class GAN(Duel):
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": 2 * rng.uniform(self.latent) - 1} if self.uniform else super().prior(n, rng)
+
+    def as_normal(self, latents: Tensor) -> Tensor:
+        """By the inverse of the normal distribution function, where the prior is uniform."""
+        return latents.clamp(-CLOSE, CLOSE).erfinv() * math.sqrt(2) if self.uniform else latents
+
+    def from_normal(self, numbers: Tensor) -> Tensor:
+        return (numbers / math.sqrt(2)).erf() if self.uniform else numbers
 
     def sample(self, given: Batch) -> Batch:
         return {self.sample_key: self.generator(given["latent"]).unflatten(1, self.shape)}
