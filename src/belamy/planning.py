@@ -126,7 +126,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
         "dimensions", "resolution", "channels", "target_channels", "scale", "classes", "attributes", "text_width",
     ):  # fmt: skip
         if spec.get(name) and name in facts and spec[name] != facts[name]:
-            remedy = GIVEN.get(name, "") if not facts[name] else f": leave game.{name} out"
+            remedy = GIVEN.get(name, "") if not facts[name] else f": --set game.{name}={facts[name]}"
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}{remedy}")
     where = choose_device(device)
     return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))

@@ -51,7 +51,7 @@ def read_series(
 
 def _of_archive(path: Path) -> Recorded:
     with archive(path) as opened:
-        arrays = {name: opened[name] for name in opened.files}
+        arrays: dict[str, Any] = {name: opened[name] for name in opened.files}
     others = {name: arrays[name] for name in OTHERS if name in arrays}
     if "channels" in others:
         others["channels"] = others["channels"].tolist()
