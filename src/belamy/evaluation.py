@@ -106,11 +106,12 @@ def evaluate(
     }
 
 
-def of_points(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of numbers that points are judged by; of other kinds of data none."""
-    if facts.get("kind") != "points":
-        return ()
-    return modes.NAMES if "centres" in facts else ("kid", "fd", *prdc.NAMES, "spread")
+def numbers_of(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The numbers that pictures, points or stacked digits are judged by; of other data none, which others judge."""
+    found = ("kid", "fd", *prdc.NAMES, "spread")
+    points = modes.NAMES if "centres" in facts else found
+    kinds = {"images": (*found, "fid"), "points": points, "stacked": modes.STACKED}
+    return kinds.get(facts.get("kind", "images"), ())
 
 
 def _points(
@@ -118,7 +119,7 @@ def _points(
 ) -> dict[str, Any]:
     """Points of one's own as they are, beside those that were trained on and one Gaussian for each dimension."""
     began = time.perf_counter()
-    _check_names(metrics, (*of_points(heldout.facts), "prdc"), "points")
+    _check_names(metrics, (*numbers_of(heldout.facts), "prdc"), "points")
     held, samples = _seen(heldout.take(n)["points"]), _seen(generate(0, n)["points"])
     if len(samples["std"]) != len(held["std"]):
         raise UserError(f"the model makes points of {len(samples['std'])} dimensions, not of {len(held['std'])}")

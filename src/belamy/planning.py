@@ -17,7 +17,7 @@ from belamy.chance import key
 from belamy.data.points import holds_points
 from belamy.engine import Engine
 from belamy.errors import UserError, nearest
-from belamy.evaluation import of_points
+from belamy.evaluation import numbers_of
 from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, keep_memory, memory_mb
 from belamy.judge import source_of
@@ -115,7 +115,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     if source is None and recipes.accepts(data, "path") and not data.get("path"):
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
-    fitting = METRICS.get(source.facts.get("task", "")) or of_points(source.facts)
+    fitting = METRICS.get(source.facts.get("task", "")) or numbers_of(source.facts)
     if fitting and recipe.judging.metric not in (*fitting, "none"):
         choices = ", ".join((*fitting, "none"))
         raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")

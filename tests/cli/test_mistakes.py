@@ -67,6 +67,8 @@ def refused(belamy: Belamy, *words: object) -> str:
     (("train", "dcgan", "--set", "game.truncation=0.7"), "for sampling, from stylegan alone: belamy sample RUN"),
     (("train", "dcgan", "--set", "game.classes=2"), "game.classes: this game learns no classes; train the recipe cgan"),
     (("train", "grid25", "--data", "."), "unknown key data.path: this recipe brings its own data; leave --data out"),
+    (("train", "digits", "--set", "judging.metric=modes"), "metric modes is not for this task: choose kid, fd,"),
+    (("train", "ring8", "--set", "judging.metric=kid"), "metric kid is not for this task: choose modes, hig"),
     (("train", "--resume", "nowhere"), "nowhere is not a run folder"),
     (("sample", "nowhere"), "there is no run or model at nowhere"),
     (("evaluate", "nowhere"), "there is no run or model at nowhere"),
