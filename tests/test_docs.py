@@ -25,6 +25,7 @@ from belamy.data.captioned import CaptionedImages
 from belamy.data.images import Images
 from belamy.data.pairs import Pairs, Unpaired
 from belamy.data.photos import Degraded, Holed, Styled
+from belamy.data.points import Points
 from belamy.data.private_table import PrivateTable as PrivateRows
 from belamy.data.series import Series as SeriesRows
 from belamy.data.shapes import Shapes
@@ -130,7 +131,8 @@ def test_keys_of_recipes(section: str, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize(("section", "kind"), [
     ("The options of every duel", Duel), ("The game of `r3gan`", R3GAN), ("The data of `r3gan`", Images),
-    ("The game of `gan`", GAN), ("The game of `dcgan`", DCGAN), ("The game of `cgan`", CGAN),
+    ("The game of `gan`", GAN), ("The data of `gan`", Points), ("The game of `dcgan`", DCGAN),
+    ("The game of `cgan`", CGAN),
     ("The data of `stacked-mnist`", Stacked),
     ("The game of `progressive`", Progressive), ("The game of `fastgan`", FastGAN),
     ("The game of `stylegan`", StyleGAN),

@@ -104,6 +104,8 @@ def tiny(name: str, pictures: Path, **settings: Any) -> Recipe:
     answering = shipped.data["use"].startswith(("belamy.data.pairs:", "belamy.data.photos:"))
     # The latents of tables and of series follow their data.
     others = {"pool": 12} if answering else {} if tabular else {"latent": 8}
+    if base == "dcgan":
+        others["resolution"] = 16
     if base in ("superres", "inpaint"):
         others["warmup"] = 16
     if base == "style":  # else an untrained network keeps enough, and that term is nothing

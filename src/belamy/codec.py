@@ -133,10 +133,11 @@ class PointCodec(Codec):
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         super().__init__(facts)
-        self.scale = float(facts.get("scale", 1.0))
+        self.scale = torch.tensor(facts.get("scale", 1.0), dtype=torch.float32)
+        self.mean = torch.tensor(facts.get("mean", 0.0), dtype=torch.float32)
 
     def decode(self, values: Tensor) -> NDArray[np.float32]:
-        return (values.detach().float() * self.scale).cpu().numpy()
+        return (values.detach().float().cpu() * self.scale + self.mean).numpy()
 
     def samples(self, made: Batch, output_type: str = "pil", start: int = 0) -> Samples:
         points = self.decode(made["points"])

@@ -24,6 +24,7 @@ from belamy.ops.packing import packed, unpacked
 from belamy.ops.penalties import PENALTIES, Trial
 from belamy.ops.piecewise import penalised
 from belamy.ops.schedule import cosine
+from belamy.ops.values import Share, Weight, Whole
 
 AUGMENT_MORE, AUGMENT_MOST, STRICTER = 0.2, 0.8, 3.0
 SINGLE = ("wgan-gp", "dragan")
@@ -55,10 +56,10 @@ class Duel(Game):
     anchors: Tensor | None
 
     def __init__(
-        self, latent: int = 0, loss: str = "non-saturating", penalties: Mapping[str, float] | None = None,
-        burn_in: int | None = None, augment: float | str = 0.0, augment_over: int | None = None, shift: float = 0.125,
-        cut: float = 0.5, colour: float = 0.5, scale: float = 0.0, turn: float = 0.0, flip: bool = False,
-        pack: int = 1, normalise: str | None = None, correct: int | None = None, warmup: int = 0,
+        self, latent: Whole = 0, loss: str = "non-saturating", penalties: Mapping[str, Weight] | None = None,
+        burn_in: Whole | None = None, augment: float | str = 0.0, augment_over: Whole | None = None,
+        shift: Share = 0.125, cut: Share = 0.5, colour: Weight = 0.5, scale: Weight = 0.0, turn: Weight = 0.0,
+        flip: bool = False, pack: int = 1, normalise: str | None = None, correct: int | None = None, warmup: Whole = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         _among(loss, LOSSES)
@@ -253,10 +254,6 @@ class Duel(Game):
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": rng.normal(self.latent)} if self.latent else {}
-
-    def truncate(self, given: Batch, amount: float) -> Batch:
-        """Latents drawn towards their mean: less variety, more typical samples for an ``amount`` below 1."""
-        return {**given, "latent": given["latent"] * amount}
 
 
 def suited_to_pictures(

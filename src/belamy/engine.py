@@ -70,6 +70,9 @@ class Engine:
             raise UserError("the recipe says no batch: how many examples there are in a step")
         self._sizes = recipe.batch
         for size in self._sizes.values() if isinstance(self._sizes, Mapping) else [self._sizes]:
+            if size < (least := game.fewest * game.pack):
+                name = type(game).__name__
+                raise UserError(f"{name} compares the rows of a batch, and {size} is too few: --batch {least} or more")
             _share(size, self.rank, self.ranks, recipe.micro, game.pack)  # what would fail in an hour is refused now
         self.rows = slice(0)
         game.prepare()

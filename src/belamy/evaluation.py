@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from belamy.ops.processes import one_at_first
 from belamy.source import Source
 
 METRICS = ("kid", "fd", "prdc", "class_accuracy", "spread", "memorisation")
+POINTS = ("kid", "fd", "prdc", "spread")
 TRAIN_ROWS = 10_000  # that memorisation compares with: half a minute's features on two cores
 NOISE = 0.1  # of the noisy copies, on the pictures' scale of [-1, 1]: plain to see
 
@@ -62,8 +63,10 @@ def evaluate(
     """
     if isinstance(heldout, Stacked):
         return _stacked(generate, heldout, train, n or 26_000, metrics or modes.STACKED, seed, cache)
+    if "centres" in heldout.facts:
+        return _mixture(generate, heldout, n or 2500, metrics or modes.NAMES)
     if heldout.facts.get("kind") == "points":
-        return _points(generate, heldout, n or 2500, metrics or modes.NAMES)
+        return _points(generate, heldout, train, n or 2500, metrics or POINTS)
     n, began = n or 1000, time.perf_counter()
     wanted, notes = _checked(metrics or METRICS, features), []
     if "class_accuracy" in wanted and "class" not in heldout.take(1):
@@ -103,7 +106,45 @@ def evaluate(
     }
 
 
+def numbers_of(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The numbers that pictures, points or stacked digits are judged by; of other data none, which others judge."""
+    found = ("kid", "fd", *prdc.NAMES, "spread")
+    points = modes.NAMES if "centres" in facts else found
+    kinds = {"images": (*found, "fid"), "points": points, "stacked": modes.STACKED}
+    return kinds.get(facts.get("kind", "images"), ())
+
+
 def _points(
+    generate: Callable[[int, int], Batch], heldout: Source, train: Source | None, n: int, metrics: Sequence[str]
+) -> dict[str, Any]:
+    """Points of one's own as they are, beside those that were trained on and one Gaussian for each dimension."""
+    began = time.perf_counter()
+    _check_names(metrics, (*numbers_of(heldout.facts), "prdc"), "points")
+    held, samples = _seen(heldout.take(n)["points"]), _seen(generate(0, n)["points"])
+    if len(samples["std"]) != len(held["std"]):
+        raise UserError(f"the model makes points of {len(samples['std'])} dimensions, not of {len(held['std'])}")
+    trained = None if train is None else _seen(train.take(n)["points"])
+    chance = Chance(key("trivial", 0), torch.arange(n)).normal(len(held["std"]))
+    gaussian = None if trained is None else _seen(trained["mean"] + trained["std"] * chance)
+    results: dict[str, Any] = {}
+    for metric in dict.fromkeys("prdc" if name in prdc.NAMES else name for name in metrics):
+        found, floor, trivial = (measure(metric, crowd, held, trained) for crowd in (samples, trained, gaussian))
+        for name, entry in found.items():
+            beside = {"floor": floor[name]["value"], "trivial": {"gaussian": trivial[name]["value"]}}
+            without = {"floor": None, "trivial": None, "reason": NO_TRAIN}
+            results[name] = {**entry, **(without if train is None else beside)}
+    return {
+        "metrics": results, "n": n, "heldout": len(held["features"]), "features": None,
+        "seconds": round(time.perf_counter() - began, 2), "notes": [],
+    }  # fmt: skip
+
+
+def _seen(points: torch.Tensor) -> View:
+    points = points.float().cpu()
+    return {"features": points, "mean": points.mean(0), "std": points.std(0, correction=0)}
+
+
+def _mixture(
     generate: Callable[[int, int], Batch], heldout: Source, n: int, metrics: Sequence[str]
 ) -> dict[str, Any]:
     """Points of a known mixture: the modes reached, beside those of held-out points and of one Gaussian."""

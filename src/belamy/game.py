@@ -56,6 +56,9 @@ class Game(nn.Module):
     rowwise: bool = True
     """Whether a loss is a mean over rows that know nothing of each other, so that micro-batches add up to a batch."""
 
+    fewest: int = 1
+    """How many rows, or packs, a batch has at least: where networks see how rows differ, one alone says nothing."""
+
     sample_key: str = "image"
     """What batches call a sample."""
 
@@ -118,8 +121,13 @@ class Game(nn.Module):
         return {}
 
     def truncate(self, given: Batch, amount: float) -> Batch:
-        """``given`` with its latents drawn towards the typical: less variety for an ``amount`` below 1."""
-        raise UserError(f"{type(self).__name__} has no truncation")
+        """``given`` with its styles drawn towards the typical: less variety for an ``amount`` below 1.
+
+        Raises UserError for any but 1 where the game has no space of styles with a typical one.
+        """
+        if amount != 1:
+            raise UserError(f"{type(self).__name__} has no styles to truncate: train the recipe stylegan for them")
+        return given
 
     def styles(self, given: Batch) -> Tensor | None:
         """``given`` as styles W+ [B, layers, D], which blend and mix, and which ``sample`` takes in place of latents.
@@ -127,6 +135,14 @@ class Game(nn.Module):
         None where the game has no such space.
         """
         return None
+
+    def as_normal(self, latents: Tensor) -> Tensor:
+        """Latents [B, D] as standard normal numbers, between which ways lead; here they are that already."""
+        return latents
+
+    def from_normal(self, numbers: Tensor) -> Tensor:
+        """The latents that ``as_normal`` made such numbers of."""
+        return numbers
 
     def sample(self, given: Batch) -> Batch:
         """Samples, as a pure function of ``prior``'s latents and of conditions."""

@@ -13,6 +13,7 @@ from belamy import answers, prompted, serial, tabled
 from belamy.data.captions import Captioned
 from belamy.data.cuts import Cuts
 from belamy.data.pairs import Unpaired
+from belamy.data.points import Points
 from belamy.data.series import Series
 from belamy.data.table import Table, fingerprint, hashes_of
 from belamy.edits.smoothness import path_length
@@ -161,6 +162,8 @@ def _spec(path: str, model: Model, run: Run | None) -> dict[str, Any]:
     if facts.get("kind") == "table":
         options = run.recipe.data if run is not None else {"use": "belamy.data.table:Table"}
         return {**options, "path": path}
+    if facts.get("kind") == "points" and "centres" not in facts:
+        return {"use": "belamy.data.points:Points", "path": path, "mean": facts["mean"], "scale": facts["scale"]}
     if facts.get("kind") == "stacked":
         return {"use": "belamy.data.stacked:Stacked", "path": path}
     if facts.get("kind") == "captions" and not facts.get("scenes"):
@@ -195,7 +198,7 @@ def _unseen(path: str, model: Model, run: Run | None, train: Source | None) -> S
         if source.facts["classes"] != model.facts["classes"]:
             raise UserError(f"{path} has other classes than the model, which knows {', '.join(model.facts['classes'])}")
         return source.heldout() if mine else Series.of(source.everything)
-    if not isinstance(source, Images | Cuts | Unpaired | CaptionedImages):
+    if not isinstance(source, Images | Cuts | Unpaired | CaptionedImages | Points):
         return source.heldout()
     mine = source.facts["fingerprint"] == model.facts.get("fingerprint")
     if mine or source.has_parts:

@@ -14,8 +14,10 @@ import torch
 from belamy import recipe as recipes
 from belamy.answers import METRICS
 from belamy.chance import key
+from belamy.data.points import holds_points
 from belamy.engine import Engine
 from belamy.errors import UserError, nearest
+from belamy.evaluation import numbers_of
 from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, keep_memory, memory_mb
 from belamy.judge import source_of
@@ -31,6 +33,12 @@ HIGHER_IS_BETTER = (
     "precision", "recall", "density", "coverage", "spread", "modes", "high_quality", "psnr", "psnr_y", "ssim",
     "attributes_all", "retrieval_r10", "quality", "shapes", "trends", "useful_accuracy",
 )  # fmt: skip
+PICTURES = "belamy.data.images:Images"
+GIVEN = {
+    "classes": ": give them by a folder for each, by class in metadata.jsonl, or by y in an .npz",
+    "attributes": ": list them in metadata.jsonl",
+}
+"""How data come by what a game may want."""
 
 
 def compose(
@@ -96,7 +104,7 @@ class Plan:
 def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> Plan:
     """Opens the data, and settles the game's size by its facts. Raises UserError where they do not fit."""
     _check_judging(recipe.judging.metric, recipe.judging.features)
-    data = dict(recipe.data)
+    data = _suited(recipe)
     for name in ("resolution", "channels", "scale"):
         wanted = recipe.game.get(name)
         if wanted is not None and recipes.accepts(data, name) and data.get(name) is None:
@@ -107,9 +115,9 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     if source is None and recipes.accepts(data, "path") and not data.get("path"):
         raise UserError(f"the recipe {recipe.name} needs data: --data FOLDER")
     source = source or source_of(recipe)
-    answers = METRICS.get(source.facts.get("task", ""))
-    if answers and recipe.judging.metric not in (*answers, "none"):
-        choices = ", ".join((*answers, "none"))
+    fitting = METRICS.get(source.facts.get("task", "")) or numbers_of(source.facts)
+    if fitting and recipe.judging.metric not in (*fitting, "none"):
+        choices = ", ".join((*fitting, "none"))
         raise UserError(f"judging.metric {recipe.judging.metric} is not for this task: choose {choices}")
     batch = recipe.batch or suited_batch(source.facts)
     recipe = recipe.lasting(source.length).model_copy(update={"batch": batch})
@@ -117,11 +125,25 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     if recipe.sized:
         recipe = recipe.growing(recipes.build(recipes.bind(recipe.game, facts), Game).moments())
     spec = recipes.bind(recipe.game, {"batch": int(recipes.at(recipe.batch or batch, 0)), **facts})
-    for name in ("resolution", "channels", "target_channels", "scale", "classes", "attributes"):
+    for name in (
+        "dimensions", "resolution", "channels", "target_channels", "scale", "classes", "attributes", "text_width",
+    ):  # fmt: skip
         if spec.get(name) and name in facts and spec[name] != facts[name]:
-            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}")
+            remedy = GIVEN.get(name, "") if not facts[name] else f": --set game.{name}={facts[name]}"
+            raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}{remedy}")
     where = choose_device(device)
     return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+
+
+def _suited(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's data: points, where a game of both points and pictures is given them in place of pictures."""
+    path = recipe.data.get("path")
+    both = recipe.data["use"] == PICTURES and recipes.accepts(recipe.game, "dimensions")
+    if not (both and path and holds_points(str(path))):
+        return dict(recipe.data)
+    if strange := [name for name, value in recipe.data.items() if name not in ("use", "path") and value is not None]:
+        raise UserError(f"{path} holds points, which know no data.{strange[0]}: leave it out")
+    return {"use": "belamy.data.points:Points", "path": path}
 
 
 def suited_batch(facts: Mapping[str, Any]) -> int:

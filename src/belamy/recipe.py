@@ -29,6 +29,15 @@ from pydantic import (
 from belamy.chance import key
 from belamy.errors import UserError, nearest
 from belamy.ops.schedule import cosine
+from belamy.ops.values import Weight
+
+ELSEWHERE = {
+    "game.truncation": ": truncation is for sampling, from stylegan alone: belamy sample RUN --truncation 0.7",
+    "game.classes": ": this game learns no classes; train the recipe cgan, r3gan or stylegan",
+    "game.attributes": ": this game learns no attributes; train the recipe cgan",
+    "data.path": ": this recipe brings its own data; leave --data out",
+}
+"""What is looked for in recipes that have it not, and where it is."""
 
 
 class _Strict(BaseModel):
@@ -41,8 +50,8 @@ class Cosine(_Strict):
     None: over the whole run.
     """
 
-    start: float
-    end: float
+    start: Weight
+    end: Weight
     over: Annotated[int | None, Field(ge=0)] = None
 
 
@@ -73,8 +82,8 @@ Moment = Annotated[int | str, BeforeValidator(_moment)]
 
 # Told apart by their form, so that an error is about the one that was meant.
 Schedule = Annotated[
-    Annotated[float, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
-    | Annotated[Mapping[Moment, float], AfterValidator(_from_the_start), Tag("<steps>")],
+    Annotated[Weight, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
+    | Annotated[Mapping[Moment, Weight], AfterValidator(_from_the_start), Tag("<steps>")],
     Discriminator(_form),
 ]  # fmt: skip
 Size = Annotated[
@@ -82,6 +91,13 @@ Size = Annotated[
     | Annotated[Mapping[Moment, Rows], AfterValidator(_from_the_start), Tag("<steps>")],
     Discriminator(lambda value: "<steps>" if isinstance(value, Mapping) else "<number>"),
 ]
+
+
+def _below_one(schedule: Any) -> Any:
+    ends = (schedule.start, schedule.end) if isinstance(schedule, Cosine) else (schedule,)
+    if max(schedule.values() if isinstance(schedule, Mapping) else ends) >= 1:
+        raise ValueError("input should be less than 1")
+    return schedule
 
 
 def at(schedule: float | Cosine | Mapping[Moment, float], examples: int) -> float:
@@ -100,7 +116,7 @@ class Adam(_Strict):
 
     rate: Schedule
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: Schedule = 0.99
+    beta2: Annotated[Schedule, AfterValidator(_below_one)] = 0.99
     epsilon: float = Field(1e-8, gt=0)
     decay: float = Field(0.0, ge=0)
     clip: float | None = Field(None, gt=0)
@@ -283,9 +299,12 @@ def _validated(model: type[Model], content: Mapping[str, Any], prefix: str) -> M
         path = prefix + ".".join(str(part) for part in first["loc"] if not str(part).startswith(("<", "[")))
         if first["type"] == "extra_forbidden":
             word = str(first["loc"][-1])
-            raise UserError(f"unknown key {path}{nearest(word, _fields(model, first['loc'][:-1]))}") from None
+            hint = ELSEWHERE.get(path) or nearest(word, _fields(model, first["loc"][:-1]))
+            raise UserError(f"unknown key {path}{hint}") from None
         if first["type"] == "missing":
             raise UserError(f"{path} is missing") from None
+        if first["type"] == "too_short":
+            raise UserError(f"{path} is empty: it should have one entry at least") from None
         given = str(first["input"])
         message = first["msg"].removeprefix("Value error, ").lower()
         raise UserError(f"{path}: {message}, not {given[:60]!r}") from None
@@ -369,7 +388,7 @@ def build(spec: Mapping[str, Any], base: type[Built]) -> Built:
         raise UserError(f"{spec['use']} is not a {base.__name__}")
     try:
         return kind(**{name: value for name, value in spec.items() if name != "use"})
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # torch's own are of the last kind
         raise UserError(f"{kind.__name__}: {error}") from error
 
 
@@ -382,7 +401,7 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
     """What ``kind`` is built from; those of the class above it too, where it hands ``**others`` up to that."""
     found: dict[str, inspect.Parameter] = {}
     for owner in kind.__mro__:
-        hints = get_type_hints(inspect.getattr_static(owner, "__init__"))
+        hints = get_type_hints(inspect.getattr_static(owner, "__init__"), include_extras=True)
         own = list(inspect.signature(owner).parameters.values())
         named = [one for one in own if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
         found = {one.name: one.replace(annotation=hints.get(one.name, Any)) for one in named} | found

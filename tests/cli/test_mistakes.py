@@ -41,7 +41,7 @@ def refused(belamy: Belamy, *words: object) -> str:
     (("train", "digits", "--set", "game.widths=[1"), "is not a value"),
     (("train", "digits", "--precision", "fp8"), "precision: input should be 'auto', 'fp32' or 'bf16'"),
     (("train", "digits", "--device", "tpu"), "there is no device 'tpu': choose auto, cpu"),
-    (("train", "digits", "--set", "game.resolution=32"), "the game wants resolution 32, the data has 8"),
+    (("train", "digits", "--set", "game.resolution=32"), "the data has 8: --set game.resolution=8"),
     (("train", "digits", "--set", "micro=7", "--batch", "64"), "micro 7 does not divide the 64 rows"),
     (("train", "ring8", "--set", "game.pack=8", "--batch", "50"), "batch 50 does not divide by pack 8; try 48"),
     (("train", "ring8", "--set", "game.augment=0.5"), "points cannot be altered as pictures are"),
@@ -52,6 +52,23 @@ def refused(belamy: Belamy, *words: object) -> str:
     (("train", "digits", "--set", "game.use=belamy.nothing:R3GAN"), "No module named 'belamy.nothing'"),
     (("train", "digits", "--set", "game.use=./none.py:Mine"), "there is no file none.py"),
     (("train", "digits", "--report-to", "wanb", "--examples", "64"), "cannot report to 'wanb' (did you mean 'wandb'?)"),
+    (("train", "dcgan", "--set", "game.width=0"), "game.width: input should be greater than or equal to 1, not '0'"),
+    (("train", "gan", "--set", "game.latent=0"), "game.latent: input should be greater than or equal to 1, not '0'"),
+    (("train", "gan", "--set", "game.widths=[]"), "game.widths is empty: it should have one entry at least"),
+    (("train", "r3gan", "--set", "game.widths=[0, 0]"), "game.widths.0: input should be greater than or equal to 1"),
+    (("train", "r3gan", "--set", "game.burn_in=-5"), "game.burn_in: input should be greater than or equal to 0"),
+    (("train", "r3gan", "--set", "game.gamma=.nan"), "game.gamma: input should be a finite number"),
+    (("train", "gan", "--set", "game.penalties.r1=-1"), "game.penalties.r1: input should be greater than or"),
+    (("train", "stylegan", "--set", "game.mixing=3"), "game.mixing: input should be less than or equal to 1, not '3'"),
+    (("train", "digits", "--set", "game.expansion=0.001"), "channels leave none inside a block: raise expansion"),
+    (("train", "ring8", "--set", "game.dimensions=3"), "the game wants dimensions 3, the data has 2"),
+    (("train", "digits", "--set", "optimizers.generator.rate=-1"), "generator.rate: input should be greater than or"),
+    (("train", "digits", "--set", "optimizers.generator.beta2=1"), "generator.beta2: input should be less than 1"),
+    (("train", "dcgan", "--set", "game.truncation=0.7"), "for sampling, from stylegan alone: belamy sample RUN"),
+    (("train", "dcgan", "--set", "game.classes=2"), "game.classes: this game learns no classes; train the recipe cgan"),
+    (("train", "grid25", "--data", "."), "unknown key data.path: this recipe brings its own data; leave --data out"),
+    (("train", "digits", "--set", "judging.metric=modes"), "metric modes is not for this task: choose kid, fd,"),
+    (("train", "ring8", "--set", "judging.metric=kid"), "metric kid is not for this task: choose modes, hig"),
     (("train", "--resume", "nowhere"), "nowhere is not a run folder"),
     (("sample", "nowhere"), "there is no run or model at nowhere"),
     (("evaluate", "nowhere"), "there is no run or model at nowhere"),
@@ -83,6 +100,9 @@ def test_data_that_is_not_enough(belamy: Belamy, tmp_path: Path, monkeypatch: py
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "mixed" / "grey.png")
     assert "choose with --set data.channels=3" in refused(belamy, *train, "mixed")
     draw_pictures(tmp_path / "fine", {"": 12})
+    assert "the data has none: give them by a folder for each" in refused(
+        belamy, *train, "fine", "--set", "game.classes=3"
+    )
     assert "resolution 18 is not a multiple of 4" in refused(belamy, *train, "fine", "--set", "data.resolution=18")
     assert "should be 'crop', 'pad' or 'stretch'" in refused(belamy, *train, "fine", "--resize", "squash")
     for number in range(6):
@@ -159,6 +179,8 @@ def test_films_and_sheets_that_cannot_be(
     for words, told in (
         (("--mix",), "R3GAN has no styles to mix: train the recipe stylegan"),
         (("--mix", "--sweep"), "give one"),
+        (("--sweep",), "R3GAN has no styles to truncate: train the recipe stylegan"),
+        (("--truncation", 0.7, "--out", "new/x.png"), "R3GAN has no styles to truncate: train the recipe stylegan"),
         (("--mix", "-n", 33), "-n 32 at most"),
         (("--mix", "--out", "x.npz"), "--out x.npz should be a .png: this is one sheet"),
         (("--sweep", "--truncation", 0.5), "leave --truncation out"),
@@ -175,6 +197,11 @@ def test_films_and_sheets_that_cannot_be(
 def test_a_resolution_that_stylegan_cannot_make(belamy: Belamy, pictures: Path) -> None:
     asked = ("train", "stylegan", "--data", pictures, "--set", "game.resolution=36")
     assert "the nearest to 36 is 32: --set game.resolution=32" in refused(belamy, *asked)
+
+
+@pytest.mark.parametrize("recipe", ["dcgan", "dcgan-28", "cgan", "fastgan", "stylegan", "progressive"])
+def test_a_batch_of_one_where_rows_are_compared(recipe: str, belamy: Belamy, pictures: Path) -> None:
+    assert "1 is too few: --batch 2 or more" in refused(belamy, "train", recipe, "--data", pictures, "--batch", 1)
 
 
 def test_a_failure_that_is_not_the_users_exits_1(belamy: Belamy, run: Path, tmp_path: Path) -> None:

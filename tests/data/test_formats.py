@@ -119,13 +119,25 @@ def test_npz(tmp_path: Path, expected: Images) -> None:
         ({"x": np.zeros((4, 3, 8, 8))}, r"\[4, 3, 8, 8\].*\[N, H, W, C\]"),
         ({"x": np.full((4, 8, 8), np.nan)}, "not finite"),
         ({"x": np.zeros((4, 8, 8)), "y": np.zeros(3, int)}, "4 pictures need 4"),
-        ({"x": np.array([{}], dtype=object)}, "cannot be read"),
+        ({"x": np.array([{}], dtype=object)}, "holds Python objects, which cannot be read safely: save numbers$"),
     ],
 )
 def test_npz_that_is_no_pictures(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(UserError, match=words):
         Images(str(tmp_path / "a.npz"))
+
+
+def test_what_is_no_archive_of_arrays(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.random.default_rng(0).integers(0, 255, (9, 8, 8), dtype=np.uint8))
+    whole = (tmp_path / "a.npz").read_bytes()
+    with (tmp_path / "b.npz").open("wb") as file:
+        np.save(file, np.zeros((4, 8, 8)))
+    damaged = whole[:100] + bytes(50) + whole[150:]
+    for content in (b"", b"PK\3\4 half", whole[: len(whole) // 2], damaged, (tmp_path / "b.npz").read_bytes()):
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(UserError, match=r"cannot be read.*; write it with numpy\.savez\(path, x=\.\.\.\)$"):
+            Images(str(tmp_path / "a.npz"))
 
 
 def table(path: Path, seeds: range, label: str, structs: bool, names: list[str] | None = None) -> None:

@@ -18,6 +18,8 @@ from belamy.chance import Chance
 from belamy.data import files, pack
 from belamy.data.images import Images, check, describe
 from belamy.errors import UserError
+from belamy.planning import compose, plan
+from tiny import draw_pictures
 
 
 def test_rows_are_the_pixels_and_classes_of_the_files(folder: Folder) -> None:
@@ -294,3 +296,11 @@ def test_hopeless_paths_are_refused_in_one_line(folder: Folder, tmp_path: Path) 
         with pytest.raises(UserError, match=words) as raised:
             Images(str(tmp_path / path))
         assert "\n" not in str(raised.value), one
+
+
+def test_dcgan_brings_pictures_of_any_size_to_that_of_the_tutorial(tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "data", {"": 12}, side=48)
+    for settings, side in (({}, 64), ({"game.resolution": 32}, 32)):
+        settled = plan(compose("dcgan", str(folder), settings), "cpu")
+        assert settled.source.facts["resolution"] == settled.spec["resolution"] == side
+        assert settled.recipe.batch == 128 and settled.recipe.examples == 5 * 202_599

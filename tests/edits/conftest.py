@@ -8,6 +8,6 @@ from untrained import made
 from belamy.model import Model
 
 
-@pytest.fixture(params=["stylegan", "r3gan"])
+@pytest.fixture(params=["stylegan", "r3gan", "gan"])
 def model(request: pytest.FixtureRequest) -> Model:
     return made(request.param)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,20 @@ def test_latents_stay_standard_normal(stations: int) -> None:
     latents = weights @ torch.randn(stations, 20_000, generator=torch.Generator().manual_seed(0))
     assert latents.std(1).sub(1).abs().max() < 0.03
     assert (loop(torch.tensor([0.5]), 8, normal=False) @ torch.randn(8, 20_000)).std() < 0.9  # which these would not
+
+
+def test_uniform_latents_stay_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = made("gan"), []
+    sample = model.game.sample
+    monkeypatch.setattr(model.game, "sample", lambda given: seen.append(given["latent"].clone()) or sample(given))
+    deque(walk(model, 400, 5), 0)
+    latents = torch.cat(seen)
+    assert latents.abs().max() <= 1 and latents.mean().abs() < 0.1
+    assert latents.square().mean().item() == pytest.approx(1 / 3, abs=0.04)
+    rows = torch.rand(50, 4) * 2 - 1
+    assert torch.allclose(model.game.from_normal(model.game.as_normal(rows)), rows, atol=1e-5)
+    ends = torch.tensor([[-1.0, 1.0]])
+    assert torch.allclose(model.game.from_normal(model.game.as_normal(ends)), ends, atol=1e-5)
 
 
 def test_frames_pass_through_the_samples(model: Model) -> None:

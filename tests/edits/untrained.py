@@ -13,6 +13,9 @@ from belamy.recipe import build
 GAMES: dict[str, dict[str, Any]] = {
     "stylegan": {"use": "belamy.games.stylegan:StyleGAN", "resolution": 8, "channels": 3, "widths": [4, 4]},
     "r3gan": {"use": "belamy.games.r3gan:R3GAN", "resolution": 8, "channels": 1, "widths": [4, 4]},
+    "gan": {
+        "use": "belamy.games.gan:GAN", "resolution": 8, "channels": 1, "widths": [4], "prior": "uniform",
+    },
     "points": {"use": "belamy.games.gan:GAN", "dimensions": 2, "widths": [4]},
 }
 

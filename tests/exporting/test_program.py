@@ -130,13 +130,15 @@ def onnx_types(path: Path) -> bytes:
 
 
 def test_truncation_is_part_of_the_file(pictures: Path, tmp_path: Path) -> None:
-    model = trained("ring8", pictures)
+    model = trained("stylegan", pictures)
     report = export(model, tmp_path / "model.onnx", truncation=0.5)
     assert report["output"]["truncation"] == 0.5
     given = {name: one.example for name, one in inputs(model, 4).items()}
     with torch.inference_mode():
-        wanted = model.game.sample(model.game.truncate(given, 0.5))["points"]
+        wanted = model.game.sample(model.game.truncate(given, 0.5))["image"]
     assert np.abs(asked(tmp_path / "model.onnx", given) - wanted.numpy()).max() <= TOLERANCE
+    with pytest.raises(UserError, match="GAN has no styles to truncate"):
+        export(trained("ring8", pictures), tmp_path / "points.onnx", truncation=0.5)
 
 
 def test_backwards_makes_a_of_b(pictures: Path, tmp_path: Path) -> None:

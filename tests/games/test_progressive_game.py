@@ -71,8 +71,6 @@ def test_samples_are_of_the_full_size_at_any_time() -> None:
         assert picture.shape == (3, 1, 16, 16)
         small = picture[:, :, :: 16 // side, :: 16 // side]
         assert torch.equal(picture, small.repeat_interleave(16 // side, 2).repeat_interleave(16 // side, 3))
-    with pytest.raises(UserError, match="Progressive has no truncation"):
-        game.truncate({}, 0.5)
 
 
 def test_what_is_closed_keeps_still_and_a_resume_across_growth_is_exact(pictures: Path, tmp_path: Path) -> None:

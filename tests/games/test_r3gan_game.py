@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from belamy.chance import Chance
+from belamy.errors import UserError
 from belamy.game import Batch, Turn
 from belamy.games.r3gan import R3GAN
 from belamy.networks.r3gan import base_size, default_widths
@@ -73,13 +74,14 @@ def test_augmentation_is_seen_by_the_discriminator_alone() -> None:
     assert torch.equal(game.sample(given)["image"], plain.sample(given)["image"])
 
 
-def test_the_prior_holds_all_chance_and_truncation_draws_it_in() -> None:
+def test_the_prior_holds_all_chance_and_nothing_is_truncated() -> None:
     game = made(0)
     given = game.prior(6, Chance(0, range(6)))
     assert given["latent"].shape == (6, 4)
     assert torch.equal(game.sample(given)["image"], game.sample(given)["image"])
-    assert torch.equal(game.truncate(given, 0.5)["latent"], given["latent"] / 2)
-    assert torch.equal(game.truncate(given, 1.0)["latent"], given["latent"])
+    assert game.truncate(given, 1.0) is given
+    with pytest.raises(UserError, match="R3GAN has no styles to truncate: train the recipe stylegan"):
+        game.truncate(given, 0.5)
 
 
 @pytest.mark.parametrize("resolution", [8, 16, 28, 32, 36, 64, 256])

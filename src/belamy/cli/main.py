@@ -168,7 +168,9 @@ def sample(
     given: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="What is known of series: they are forecast, and filled.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(min=0, help="Below 1: more typical, less varied.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(min=0, help="Of stylegan, below 1: more typical, less varied.")
+    ] = None,
     interpolate: Annotated[
         int | None, typer.Option(min=2, help="A film through so many, to x.mp4 or x.gif; x.png: a strip of prompts.")
     ] = None,

@@ -69,6 +69,8 @@ def write_samples(
     said: list[Prompt | None] = [*prompts] or [None]
     for one in said:
         model.told(one)
+    if truncation is not None:
+        model.given(1, truncation=truncation)
     batches = (
         batch for one in said for batch in model.batches(n, seed, name, truncation, attributes=traits, prompt=one)
     )

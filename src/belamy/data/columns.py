@@ -6,7 +6,6 @@ import importlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from belamy.archives import archive
 from belamy.data.shelf import HELDOUT, Item, Opener, PictureError, Run, Shelf, halves
 from belamy.data.tellings import COLUMNS, texts
 from belamy.errors import UserError
@@ -118,13 +118,9 @@ def _file(value: Any, paths: bool = False) -> io.BytesIO:
 
 def npz(path: Path) -> Shelf:
     """A numpy archive of pictures [N, H, W] or [N, H, W, C], with labels [N] and a test part or without."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            wanted = [name for pair in TRAINING + TESTING for name in pair if name in archive.files]
-            arrays = {name: archive[name] for name in wanted}
-            found = ", ".join(archive.files)
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read as arrays: {_line(error)}") from None
+    with archive(path) as opened:
+        arrays = {name: opened[name] for pair in TRAINING + TESTING for name in pair if name in opened.files}
+        found = ", ".join(opened.files)
     training = next((pair for pair in TRAINING if pair[0] in arrays), None)
     if training is None:
         raise UserError(f"{path} holds {found}; name the pictures x (and the classes y), or x_train and x_test")

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from belamy.chance import Chance, key
+from belamy.chance import Chance
+from belamy.data.parts import chosen
 from belamy.errors import UserError
 from belamy.game import Batch
 from belamy.series.layout import Encoded, Layout
@@ -53,10 +54,8 @@ class Series(Source):
         return found
 
     def _open(self, series: Recorded, heldout: float, seed: int, name: str) -> None:
-        if not 0 <= heldout < 1:
-            raise UserError(f"data.heldout {heldout} should be a share from 0 to less than 1")
         self.seed, self.hashes, self.everything = seed, hashes_of(series), series
-        out = _chosen(self.hashes, heldout)
+        out = chosen(self.hashes, heldout)
         if (~out).sum() < FEWEST:
             raise UserError(f"of {name}, {(~out).sum()} series are left to learn from; at least {FEWEST} are needed")
         self.recorded, self._other = series.part(~out), series.part(out)
@@ -153,9 +152,3 @@ def hashes_of(series: Recorded) -> NDArray[np.uint64]:
             digest.update(int(series.labels[index]).to_bytes(8, "little"))
         found.append(int.from_bytes(digest.digest(), "little"))
     return np.array(found, dtype=np.uint64)
-
-
-def _chosen(hashes: NDArray[np.uint64], share: float) -> NDArray[np.bool_]:
-    """Series [N] that are held out: equal ones all or none."""
-    mixed = hashes ^ np.uint64(abs(key("heldout")))
-    return np.asarray(mixed < np.uint64(int(share * (2**64 - 1)))) if share else np.zeros(len(hashes), dtype=bool)

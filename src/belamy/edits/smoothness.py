@@ -48,7 +48,8 @@ def _path(model: Model, start: int, count: int, seed: int) -> Callable[[Tensor],
         return lambda t: {**begin, "styles": torch.lerp(begin["styles"], end["styles"], t[..., None])}
     if "latent" not in begin:
         raise UserError(f"{type(model.game).__name__} has no latents to measure along")
-    return lambda t: {**begin, "latent": slerp(begin["latent"], end["latent"], t)}
+    near, far = (model.game.as_normal(given["latent"]) for given in (begin, end))
+    return lambda t: {**begin, "latent": model.game.from_normal(slerp(near, far, t))}
 
 
 def slerp(begin: Tensor, end: Tensor, t: Tensor) -> Tensor:

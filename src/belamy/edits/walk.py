@@ -37,6 +37,8 @@ def walk(
     # Words that places look at cannot be blended: they are those of the nearer prompt.
     kept = parts if prompts else [{key: value[:1] for key, value in parts[0].items()}]
     others = {key: torch.cat([part[key] for part in kept]) for key in parts[0] if key != name}
+    if name == "latent":
+        stations = model.game.as_normal(stations)
     return _frames(model, name, stations, others, frames)
 
 
@@ -62,7 +64,8 @@ def _frames(model: Model, name: str, stations: Tensor, others: dict[str, Tensor]
     for places in (torch.arange(len(stations) * frames) / frames).split(model.codec.chunk):
         weights = loop(places, len(stations), normal=name == "latent").to(stations)
         given = {key: value[places.round().long() % len(value)] for key, value in others.items()}
-        made = model.make({**given, name: torch.tensordot(weights, stations, 1)})
+        blended = torch.tensordot(weights, stations, 1)
+        made = model.make({**given, name: model.game.from_normal(blended) if name == "latent" else blended})
         yield from model.codec.decode(made[model.codec.key])
 
 

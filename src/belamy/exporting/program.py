@@ -115,7 +115,7 @@ def _sampler(model: Model, found: dict[str, Input], truncation: float | None, ba
     game.settle()
     fixed = {} if truncation is None else {"truncation": torch.tensor(truncation)}
     if truncation is not None:
-        game.truncate({name: torch.zeros(1, 1) for name in names}, truncation)
+        game.truncate({name: one.example for name, one in found.items()}, truncation)
     empty = [name for name in found if name not in names]
     return Sampler(game, names, empty, fixed | ({"backwards": torch.ones(1)} if backwards else {})).eval()
 
@@ -125,10 +125,10 @@ def _told(model: Model, key: str, truncation: float | None) -> dict[str, Any]:
         "image": "float32 [N, C, H, W] in [-1, 1], a little beyond which is to be clipped",
         "row": "float32 [N, scores + options]: columns are decoded by belamy.codec.TableCodec and this table",
         "series": "float32 [N, C, T]: decoded by belamy.codec.SeriesCodec",
-        "points": "float32 [N, D], to be multiplied by the scale",
+        "points": "float32 [N, D], to be multiplied by the scale, and added to the mean where there is one",
     }  # fmt: skip
-    facts = {"table": "table", "series": "series", "points": "scale"}
-    own = {name: model.facts[name] for name in (facts.get(model.facts.get("kind", "")),) if name in model.facts}
+    facts = {"table": ("table",), "series": ("series",), "points": ("scale", "mean")}
+    own = {name: model.facts[name] for name in facts.get(model.facts.get("kind", ""), ()) if name in model.facts}
     return {"name": key, "about": kind[key], "truncation": truncation, **own}
 
 

@@ -14,6 +14,7 @@ from belamy.duel import Duel
 from belamy.errors import nearest
 from belamy.game import Batch
 from belamy.networks.conditional import CONDITIONINGS, Discriminator, Generator
+from belamy.ops.values import Count, Weight, Whole
 
 
 class CGAN(Duel):
@@ -28,12 +29,13 @@ class CGAN(Duel):
     """
 
     rowwise = False  # the generator normalises by the batch
+    fewest = 2
 
     def __init__(
-        self, resolution: int, channels: int, classes: int = 0, attributes: int = 0,
-        conditioning: str = "projection", latent: int = 100, width: int = 32, embedding: int = 64, hidden: int = 256,
-        auxiliary: float = 0.1, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
-        correct: int | None = 2000, batch: int = 64, **others: Any,
+        self, resolution: Count, channels: Count, classes: Whole = 0, attributes: Whole = 0,
+        conditioning: str = "projection", latent: Count = 100, width: Count = 32, embedding: Count = 64,
+        hidden: Count = 256, auxiliary: Weight = 0.1, loss: str = "relativistic",
+        penalties: Mapping[str, Weight] | None = None, correct: int | None = 2000, batch: Count = 64, **others: Any,
     ) -> None:  # fmt: skip
         gamma = 2.0 * (resolution / 32) ** 2 * 64 / batch
         weights = {"r1": gamma, "r2": gamma} if penalties is None else penalties

@@ -14,6 +14,7 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import LEAK, SMALL, Patches, UNet
 from belamy.ops.shown import shown
+from belamy.ops.values import Count, Counts, Weight
 
 TEMPERATURE = 0.07
 
@@ -32,9 +33,9 @@ class CUT(Duel):
     scale = 1
 
     def __init__(
-        self, channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3,
-        contrast: float = 1.0, identity: float = 1.0, patches: int = 64, loss: str = "non-saturating",
-        gamma: float = 0.3, penalties: Mapping[str, float] | None = None, target_channels: int | None = None,
+        self, channels: Count, resolution: Count, widths: Counts = (32, 64, 128), blocks: Count = 3,
+        contrast: Weight = 1.0, identity: Weight = 1.0, patches: Count = 64, loss: str = "non-saturating",
+        gamma: Weight = 0.3, penalties: Mapping[str, Weight] | None = None, target_channels: Count | None = None,
         **others: Any,
     ) -> None:  # fmt: skip
         reach = (64, 128, 128)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +12,7 @@ from belamy.networks.unet import SMALL, Patches, UNet
 from belamy.ops.adversarial import LOSSES
 from belamy.ops.penalties import squared_gradients
 from belamy.ops.shown import shown
+from belamy.ops.values import Count, Counts, Weight, Whole
 
 
 class CycleGAN(Game):
@@ -32,8 +31,8 @@ class CycleGAN(Game):
     rowwise = False
 
     def __init__(
-        self, channels: int, target_channels: int, resolution: int, widths: Sequence[int] = (32, 64, 128),
-        blocks: int = 3, cycle: float = 5.0, identity: float = 1.0, gamma: float = 0.3, pool: int = 50,
+        self, channels: Count, target_channels: Count, resolution: Count, widths: Counts = (32, 64, 128),
+        blocks: Count = 3, cycle: Weight = 5.0, identity: Weight = 1.0, gamma: Weight = 0.3, pool: Whole = 50,
         loss: str = "non-saturating",
     ) -> None:  # fmt: skip
         super().__init__()

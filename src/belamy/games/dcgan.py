@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.dcgan import Discriminator, Generator, PlainDiscriminator, SmallDiscriminator, SmallGenerator
+from belamy.ops.values import Count
 
 DROPPED = 0.3
 FORMS = ("pytorch", "tensorflow", "plain")
@@ -25,11 +26,12 @@ class DCGAN(Duel):
     """
 
     rowwise = False
+    fewest = 2
     packs = True
     unmixed = ", or game.form plain"
 
     def __init__(
-        self, resolution: int, channels: int, latent: int = 100, width: int = 64, form: str = "pytorch",
+        self, resolution: Count, channels: Count, latent: Count = 100, width: Count = 64, form: str = "pytorch",
         **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)

@@ -14,6 +14,7 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.fastgan import Discriminator, Generator, quarter
 from belamy.ops.sizes import doublings
+from belamy.ops.values import Count, Share, Weight
 
 
 class FastGAN(Duel):
@@ -26,10 +27,11 @@ class FastGAN(Duel):
 
     rowwise = False
     packs = True
+    fewest = 2
 
     def __init__(
-        self, resolution: int, channels: int, latent: int = 256, width: int = 8, reconstruction: float = 1.0,
-        loss: str = "hinge", augment: float | str = 1.0, cut: float = 0.0, **others: Any,
+        self, resolution: Count, channels: Count, latent: Count = 256, width: Count = 8, reconstruction: Weight = 1.0,
+        loss: str = "hinge", augment: float | str = 1.0, cut: Share = 0.0, **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, loss, augment=augment, cut=cut, **others)
         count = doublings(resolution, 4, least=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,12 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.perceptron import Perceptron
+from belamy.ops.values import Count, Counts, Whole
 
 SCATTER = 0.5
 PRIORS = ("normal", "uniform")
+CLOSE = 1 - 1e-6
+"""How near to its ends the uniform prior is told from them."""
 
 
 class GAN(Duel):
@@ -27,13 +31,13 @@ class GAN(Duel):
     packs = True
 
     def __init__(
-        self, dimensions: int = 0, resolution: int = 0, channels: int = 1, latent: int = 64,
-        widths: Sequence[int] = (256, 256, 256), generator_widths: Sequence[int] | None = None, prior: str = "normal",
+        self, dimensions: Whole = 0, resolution: Whole = 0, channels: Count = 1, latent: Count = 64,
+        widths: Counts = (256, 256, 256), generator_widths: Counts | None = None, prior: str = "normal",
         **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
-        if not dimensions and not resolution:
-            raise ValueError("it wants points (dimensions) or pictures (resolution)")
+        if bool(dimensions) == bool(resolution):
+            raise ValueError("it wants points (dimensions) or pictures (resolution), one of the two")
         if prior not in PRIORS:
             raise ValueError(f"prior {prior!r} should be 'normal' or 'uniform'")
         self.uniform = prior == "uniform"
@@ -54,6 +58,13 @@ class GAN(Duel):
 
     def prior(self, n: int, rng: Chance) -> Batch:
         return {"latent": 2 * rng.uniform(self.latent) - 1} if self.uniform else super().prior(n, rng)
+
+    def as_normal(self, latents: Tensor) -> Tensor:
+        """By the inverse of the normal distribution function, where the prior is uniform."""
+        return latents.clamp(-CLOSE, CLOSE).erfinv() * math.sqrt(2) if self.uniform else latents
+
+    def from_normal(self, numbers: Tensor) -> Tensor:
+        return (numbers / math.sqrt(2)).erf() if self.uniform else numbers
 
     def sample(self, given: Batch) -> Batch:
         return {self.sample_key: self.generator(given["latent"]).unflatten(1, self.shape)}

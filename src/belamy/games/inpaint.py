@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import Patches, UNet
+from belamy.ops.values import Count, Counts, Weight, Whole
 
 
 class Inpaint(Duel):
@@ -27,8 +28,8 @@ class Inpaint(Duel):
     scale = 1
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (32, 64, 128, 128), blocks: int = 2, pixels: float = 30.0,
-        loss: str = "hinge", normalise: str | None = "spectral", warmup: int | None = None, examples: int = 0,
+        self, channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Count = 2, pixels: Weight = 30.0,
+        loss: str = "hinge", normalise: str | None = "spectral", warmup: Whole | None = None, examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip
         alone = 2 * examples // 3 if warmup is None else warmup

@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import Patches, UNet
+from belamy.ops.values import Count, Counts, Weight
 
 
 class Pix2Pix(Duel):
@@ -26,8 +27,8 @@ class Pix2Pix(Duel):
     scale = 1
 
     def __init__(
-        self, channels: int, target_channels: int, widths: Sequence[int] = (32, 64, 128, 128), blocks: int = 2,
-        pixels: float = 100.0, loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
+        self, channels: Count, target_channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Count = 2,
+        pixels: Weight = 100.0, loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(0, loss, normalise=normalise, **others)
         self.generator = UNet(channels, target_channels, widths, blocks)

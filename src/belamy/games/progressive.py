@@ -11,10 +11,11 @@ from torch import Tensor
 
 from belamy.chance import Chance
 from belamy.duel import Duel
-from belamy.game import Batch, Game, Score
+from belamy.game import Batch, Score
 from belamy.networks.progressive import Discriminator, Generator, shown
 from belamy.ops.schedule import growth
 from belamy.ops.sizes import doublings
+from belamy.ops.values import Count, Counts, Weight
 
 PAPER = {"wgan-gp": 10.0, "drift": 0.001}
 
@@ -32,11 +33,12 @@ class Progressive(Duel):
 
     rowwise = False
     packs = True
+    fewest = 2
 
     def __init__(
-        self, resolution: int, channels: int, examples: int, latent: int = 128, widths: Sequence[int] | None = None,
+        self, resolution: Count, channels: Count, examples: int, latent: Count = 128, widths: Counts | None = None,
         fade: int | None = None, stay: int | None = None, loss: str = "wasserstein",
-        penalties: Mapping[str, float] | None = None, **others: Any,
+        penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         if penalties is None and loss == "wasserstein":
             penalties = PAPER
@@ -88,8 +90,6 @@ class Progressive(Duel):
 
     def _shown(self, batch: Batch) -> Batch:
         return {**batch, "image": shown(batch["image"], self.generator.level.item())}
-
-    truncate = Game.truncate  # only the direction of a latent matters: drawing it in would change nothing
 
     def settle(self) -> None:
         self.generator.settled = self.generator.level.item()

@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel, suited_to_pictures
 from belamy.game import Batch
 from belamy.networks.r3gan import Discriminator, Generator, layout
+from belamy.ops.values import Count, Counts, Positive, Weight, Whole
 
 
 class R3GAN(Duel):
@@ -33,11 +34,12 @@ class R3GAN(Duel):
     piecewise = True
 
     def __init__(
-        self, resolution: int, channels: int, classes: int = 0, latent: int = 64, widths: Sequence[int] | None = None,
-        blocks: int = 1, expansion: float = 1.0, group: int = 32, gamma: float | None = None, burn_in: int = 100_000,
-        stride: int | None = None, loss: str = "relativistic", penalties: Mapping[str, float] | None = None,
-        augment: float | str | None = None, augment_over: int | None = None, correct: int | None = 2000, count: int = 0,
-        batch: int = 32, **others: Any,
+        self, resolution: Count, channels: Count, classes: Whole = 0, latent: Count = 64, widths: Counts | None = None,
+        blocks: Count = 1, expansion: Positive = 1.0, group: Count = 32, gamma: Weight | None = None,
+        burn_in: Whole = 100_000, stride: int | None = None, loss: str = "relativistic",
+        penalties: Mapping[str, Weight] | None = None, augment: float | str | None = None,
+        augment_over: Whole | None = None, correct: int | None = 2000, count: Whole = 0, batch: Count = 32,
+        **others: Any,
     ) -> None:  # fmt: skip
         suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
         super().__init__(latent, loss, correct=correct, **suited, **others)

@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.series import Discriminator, Form, Generator
+from belamy.ops.values import Count, Weight, Whole
 
 
 class Series(Duel):
@@ -32,8 +33,8 @@ class Series(Duel):
     def __init__(
         self, length: int, variables: int, means: Sequence[Sequence[float]], factors: Sequence[Any],
         own: Sequence[Sequence[float]], irregular: bool = False, ends: Sequence[float] = (), owners: Sequence[int] = (),
-        choices: Sequence[int] = (), classes: int = 0, width: int = 128, blocks: int = 2, gamma: float = 0.03,
-        loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
+        choices: Sequence[int] = (), classes: Whole = 0, width: Count = 128, blocks: Count = 2, gamma: Weight = 0.03,
+        loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         shape = (length, variables + irregular, ends, owners, choices)
         generator = Generator(Form(*shape), means, factors, own, classes, width, blocks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from belamy.game import Batch
 from belamy.networks.unet import SMALL, Patches, UNet
 from belamy.ops.grain import placed
 from belamy.ops.processes import mean_over_processes
+from belamy.ops.values import Count, Counts, Share, Weight
 
 WINDOW = 7
 
@@ -33,8 +33,8 @@ class Style(Duel):
     rowwise = False  # what is kept is that of all the batch
 
     def __init__(
-        self, channels: int, widths: Sequence[int] = (32, 64, 128), blocks: int = 3, content: float = 20.0,
-        keep: float = 0.5, reach: Sequence[int] = (64, 128, 128), loss: str = "hinge",
+        self, channels: Count, widths: Counts = (32, 64, 128), blocks: Count = 3, content: Weight = 20.0,
+        keep: Share = 0.5, reach: Counts = (64, 128, 128), loss: str = "hinge",
         normalise: str | None = "spectral", **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(0, loss, normalise=normalise, **others)

@@ -17,6 +17,7 @@ from belamy.networks.stylegan import Discriminator, Generator, MappingNetwork, S
 from belamy.ops.convolution import input_gradients_only
 from belamy.ops.packing import packed
 from belamy.ops.penalties import squared_gradients
+from belamy.ops.values import Count, Counts, Share, Weight, Whole
 
 
 class StyleGAN(Duel):
@@ -32,12 +33,13 @@ class StyleGAN(Duel):
 
     rowwise = False
     packs = True
+    fewest = 2
     length: Tensor
 
     def __init__(
-        self, resolution: int, channels: int, classes: int = 0, latent: int = 128, depth: int = 2,
-        widths: Sequence[int] | None = None, equivariant: bool = False, gamma: float | None = None, r1_every: int = 16,
-        path: float | None = None, path_every: int = 4, mixing: float = 0.9, batch: int = 32, **others: Any,
+        self, resolution: Count, channels: Count, classes: Whole = 0, latent: Count = 128, depth: Count = 2,
+        widths: Counts | None = None, equivariant: bool = False, gamma: Weight | None = None, r1_every: Count = 16,
+        path: Weight | None = None, path_every: Count = 4, mixing: Share = 0.9, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(latent, **others)
         sizes = map_sizes(resolution)

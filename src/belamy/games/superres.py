@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import Enlarger, Patches
+from belamy.ops.values import Count, Weight, Whole
 
 SLOWEST = 0.02
 """How much of the way to the generator the faithful network goes in a step, at least."""
@@ -29,8 +30,8 @@ class SuperRes(Duel):
     sample_key = "target"
 
     def __init__(
-        self, channels: int, scale: int = 2, width: int = 64, blocks: int = 8, warmup: int | None = None,
-        pixels: float = 100.0, loss: str = "relativistic", normalise: str | None = "spectral", examples: int = 0,
+        self, channels: Count, scale: int = 2, width: Count = 64, blocks: Count = 8, warmup: Whole | None = None,
+        pixels: Weight = 100.0, loss: str = "relativistic", normalise: str | None = "spectral", examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip
         alone = examples // 2 if warmup is None else warmup

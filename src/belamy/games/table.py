@@ -12,6 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.table import Discriminator, Generator
+from belamy.ops.values import Count, Weight
 
 
 class Table(Duel):
@@ -28,8 +29,8 @@ class Table(Duel):
 
     def __init__(
         self, choices: Sequence[int], numbers: int, owners: Sequence[int],
-        factors: Sequence[Sequence[float]], levels: Sequence[float], width: int = 128, blocks: int = 2,
-        gamma: float = 1.0, loss: str = "relativistic", penalties: Mapping[str, float] | None = None, **others: Any,
+        factors: Sequence[Sequence[float]], levels: Sequence[float], width: Count = 128, blocks: Count = 2,
+        gamma: Weight = 1.0, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         generator = Generator(choices, numbers, owners, factors, levels, width, blocks)
         super().__init__(generator.latent, loss, {"r1": gamma, "r2": gamma, **(penalties or {})}, **others)

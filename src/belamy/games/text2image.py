@@ -15,6 +15,7 @@ from belamy.game import Batch
 from belamy.networks.r3gan import layout
 from belamy.networks.text2image import Discriminator, Generator, match
 from belamy.ops.penalties import squared_gradients
+from belamy.ops.values import Count, Counts, Positive, Weight, Whole
 
 TEMPERATURE = 0.1
 """Of the contrastive loss, whose likenesses are cosines."""
@@ -37,12 +38,13 @@ class Text2Image(Duel):
     """
 
     def __init__(
-        self, resolution: int, channels: int, text_width: int, words: int = 0, latent: int = 64, code: int = 128,
-        widths: Sequence[int] | None = None, blocks: int = 1, expansion: float = 1.0, group: int = 32,
-        gamma: float | None = None, burn_in: int = 100_000, stride: int | None = None, loss: str = "relativistic",
-        penalties: Mapping[str, float] | None = None, mismatch: float = 1.0, contrastive: float = 0.5,
-        text_penalty: float = 0.001, vary: float = 0.001, augment: float | str | None = None,
-        augment_over: int | None = None, correct: int | None = 2000, count: int = 0, batch: int = 32, **others: Any,
+        self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
+        code: Count = 128, widths: Counts | None = None, blocks: Count = 1, expansion: Positive = 1.0,
+        group: Count = 32, gamma: Weight | None = None, burn_in: Whole = 100_000, stride: int | None = None,
+        loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, mismatch: Weight = 1.0,
+        contrastive: Weight = 0.5, text_penalty: Weight = 0.001, vary: Weight = 0.001,
+        augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
+        count: Whole = 0, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip
         suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
         super().__init__(latent, loss, correct=correct, **suited, **others)

@@ -37,6 +37,8 @@ class Block(nn.Module):
     def __init__(self, width: int, inner: int, group: int, depth: int) -> None:
         super().__init__()
         gain = math.sqrt(2 / (1 + 0.2**2)) * depth**-0.25
+        if not inner:
+            raise ValueError(f"{width} channels leave none inside a block: raise expansion")
         group = min(group, inner)
         if inner % group:
             raise ValueError(f"{inner} inner channels do not divide by groups of {group}")

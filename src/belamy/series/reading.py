@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from belamy.archives import archive
 from belamy.errors import UserError, nearest
 from belamy.series.recorded import FEWEST, Clock, Floats, Recorded, recorded
 
@@ -50,11 +50,8 @@ def read_series(
 
 
 def _of_archive(path: Path) -> Recorded:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    with archive(path) as opened:
+        arrays: dict[str, Any] = {name: opened[name] for name in opened.files}
     others = {name: arrays[name] for name in OTHERS if name in arrays}
     if "channels" in others:
         others["channels"] = others["channels"].tolist()
