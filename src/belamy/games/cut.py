@@ -14,7 +14,7 @@ from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import LEAK, SMALL, Patches, UNet
 from belamy.ops.shown import shown
-from belamy.ops.values import Count, Counts, Weight
+from belamy.ops.values import Count, Counts, Weight, Whole
 
 TEMPERATURE = 0.07
 
@@ -33,7 +33,7 @@ class CUT(Duel):
     scale = 1
 
     def __init__(
-        self, channels: Count, resolution: Count, widths: Counts = (32, 64, 128), blocks: Count = 3,
+        self, channels: Count, resolution: Count, widths: Counts = (32, 64, 128), blocks: Whole = 3,
         contrast: Weight = 1.0, identity: Weight = 1.0, patches: Count = 64, loss: str = "non-saturating",
         gamma: Weight = 0.3, penalties: Mapping[str, Weight] | None = None, target_channels: Count | None = None,
         **others: Any,

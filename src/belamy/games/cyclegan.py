@@ -32,7 +32,7 @@ class CycleGAN(Game):
 
     def __init__(
         self, channels: Count, target_channels: Count, resolution: Count, widths: Counts = (32, 64, 128),
-        blocks: Count = 3, cycle: Weight = 5.0, identity: Weight = 1.0, gamma: Weight = 0.3, pool: Whole = 50,
+        blocks: Whole = 3, cycle: Weight = 5.0, identity: Weight = 1.0, gamma: Weight = 0.3, pool: Whole = 50,
         loss: str = "non-saturating",
     ) -> None:  # fmt: skip
         super().__init__()

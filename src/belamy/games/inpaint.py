@@ -28,7 +28,7 @@ class Inpaint(Duel):
     scale = 1
 
     def __init__(
-        self, channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Count = 2, pixels: Weight = 30.0,
+        self, channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Whole = 2, pixels: Weight = 30.0,
         loss: str = "hinge", normalise: str | None = "spectral", warmup: Whole | None = None, examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip

@@ -12,7 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.unet import Patches, UNet
-from belamy.ops.values import Count, Counts, Weight
+from belamy.ops.values import Count, Counts, Weight, Whole
 
 
 class Pix2Pix(Duel):
@@ -27,7 +27,7 @@ class Pix2Pix(Duel):
     scale = 1
 
     def __init__(
-        self, channels: Count, target_channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Count = 2,
+        self, channels: Count, target_channels: Count, widths: Counts = (32, 64, 128, 128), blocks: Whole = 2,
         pixels: Weight = 100.0, loss: str = "hinge", normalise: str | None = "spectral", **others: Any,
     ) -> None:  # fmt: skip
         super().__init__(0, loss, normalise=normalise, **others)

@@ -17,7 +17,7 @@ from belamy.errors import UserError
 from belamy.game import Batch, Score
 from belamy.networks.table import Discriminator, Generator
 from belamy.ops.processes import processes
-from belamy.ops.values import Count
+from belamy.ops.values import Count, Whole
 
 
 class PrivateTable(Duel):
@@ -39,7 +39,7 @@ class PrivateTable(Duel):
     def __init__(
         self, choices: Sequence[int], numbers: int, owners: Sequence[int],
         factors: Sequence[Sequence[float]], levels: Sequence[float], count: int, lot: int, examples: int, batch: int,
-        epsilon: float = 3.0, delta: float | None = None, clip: float = 1.0, width: Count = 128, blocks: Count = 1,
+        epsilon: float = 3.0, delta: float | None = None, clip: float = 1.0, width: Count = 128, blocks: Whole = 1,
         secret: int | None = None,
     ) -> None:  # fmt: skip
         if epsilon <= 0 or clip <= 0:

@@ -33,7 +33,7 @@ class Series(Duel):
     def __init__(
         self, length: int, variables: int, means: Sequence[Sequence[float]], factors: Sequence[Any],
         own: Sequence[Sequence[float]], irregular: bool = False, ends: Sequence[float] = (), owners: Sequence[int] = (),
-        choices: Sequence[int] = (), classes: Whole = 0, width: Count = 128, blocks: Count = 2, gamma: Weight = 0.03,
+        choices: Sequence[int] = (), classes: Whole = 0, width: Count = 128, blocks: Whole = 2, gamma: Weight = 0.03,
         loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         shape = (length, variables + irregular, ends, owners, choices)

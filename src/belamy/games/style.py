@@ -14,7 +14,7 @@ from belamy.game import Batch
 from belamy.networks.unet import SMALL, Patches, UNet
 from belamy.ops.grain import placed
 from belamy.ops.processes import mean_over_processes
-from belamy.ops.values import Count, Counts, Share, Weight
+from belamy.ops.values import Count, Counts, Share, Weight, Whole
 
 WINDOW = 7
 
@@ -33,7 +33,7 @@ class Style(Duel):
     rowwise = False  # what is kept is that of all the batch
 
     def __init__(
-        self, channels: Count, widths: Counts = (32, 64, 128), blocks: Count = 3, content: Weight = 20.0,
+        self, channels: Count, widths: Counts = (32, 64, 128), blocks: Whole = 3, content: Weight = 20.0,
         keep: Share = 0.5, reach: Counts = (64, 128, 128), loss: str = "hinge",
         normalise: str | None = "spectral", **others: Any,
     ) -> None:  # fmt: skip

@@ -30,7 +30,7 @@ class SuperRes(Duel):
     sample_key = "target"
 
     def __init__(
-        self, channels: Count, scale: int = 2, width: Count = 64, blocks: Count = 8, warmup: Whole | None = None,
+        self, channels: Count, scale: int = 2, width: Count = 64, blocks: Whole = 8, warmup: Whole | None = None,
         pixels: Weight = 100.0, loss: str = "relativistic", normalise: str | None = "spectral", examples: int = 0,
         **others: Any,
     ) -> None:  # fmt: skip

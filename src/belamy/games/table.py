@@ -12,7 +12,7 @@ from belamy.chance import Chance
 from belamy.duel import Duel
 from belamy.game import Batch
 from belamy.networks.table import Discriminator, Generator
-from belamy.ops.values import Count, Weight
+from belamy.ops.values import Count, Weight, Whole
 
 
 class Table(Duel):
@@ -29,7 +29,7 @@ class Table(Duel):
 
     def __init__(
         self, choices: Sequence[int], numbers: int, owners: Sequence[int],
-        factors: Sequence[Sequence[float]], levels: Sequence[float], width: Count = 128, blocks: Count = 2,
+        factors: Sequence[Sequence[float]], levels: Sequence[float], width: Count = 128, blocks: Whole = 2,
         gamma: Weight = 1.0, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, **others: Any,
     ) -> None:  # fmt: skip
         generator = Generator(choices, numbers, owners, factors, levels, width, blocks)
