@@ -1,6 +1,7 @@
 """The tests of mode collapse, as published: 25 Gaussians, the ring of 8, and stacked digits with their thousand modes.
 
-The seconds are those of the whole run, start, judging and report included.
+The seconds are those of the whole run, start, judging and report included. Points are drawn ten times: the fewest
+modes of a draw are told, and means of all else.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import belamy
 from belamy.cli.main import parse_settings
 from common import CACHE, DATA, command, parsed, parser, record, say
 
-SAMPLES = {"stacked-mnist": 26_000}
+DRAWN = {"stacked-mnist": (26_000, 1)}
+"""Samples, and how often they are drawn: of 2,500 points alone KL swings by .0014 about its mean."""
 
 
 def stacked_digits() -> str:
@@ -37,11 +40,14 @@ def measure(recipe: str, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
         seconds = time.perf_counter() - began
         said = [event["message"] for event in run.events() if event["event"] in ("watchdog", "rollback")]
         say(f"{recipe}, seed {seed}: trained in {seconds:.1f} s; {said}")
-        found = belamy.evaluate(run.path, n=SAMPLES.get(recipe, 2500), seed=seed + 1, device="cpu")
-    figure: dict[str, Any] = {"train_seconds": round(seconds, 1), "settings": settings, "remarks": said}
-    figure |= {name: found[name] for name in ("n", "classifier_accuracy") if name in found}
-    for name, entry in found["metrics"].items():
-        figure[name], figure[f"{name}_floor"] = entry["value"], entry["floor"]
+        n, draws = DRAWN.get(recipe, (2500, 10))
+        found = [belamy.evaluate(run.path, n=n, seed=seed + draw, device="cpu") for draw in range(1, draws + 1)]
+    figure: dict[str, Any] = {"train_seconds": round(seconds, 1), "settings": settings, "remarks": said, "draws": draws}
+    figure |= {name: found[0][name] for name in ("n", "classifier_accuracy") if name in found[0]}
+    for name in found[0]["metrics"]:
+        entries = [one["metrics"][name] for one in found]
+        figure[name] = (min if name == "modes" else fmean)(entry["value"] for entry in entries)
+        figure[f"{name}_floor"] = fmean(entry["floor"] for entry in entries)
     return figure
 
 

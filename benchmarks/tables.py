@@ -196,7 +196,8 @@ def modes() -> list[str]:
                 f"{one['kl']:.4f}", f"{one['kl_floor']:.4f}", f"{one['train_seconds']:.0f}", verdict(met),
             ])  # fmt: skip
         target = f"Target: {least} modes, high quality {quality:g}, KL {most:g}, {minutes} minutes;"
-        target += f" {found[0]['n']:,} samples."
+        draws = ", mean of ten draws" if found[0].get("draws", 1) > 1 else ""
+        target += f" {found[0]['n']:,} samples{draws}."
         if "classifier_accuracy" in found[0]:
             target += f" Their classifier is right on {found[0]['classifier_accuracy']:.1%} of held-out digits."
         head = ["seed", "modes", "high quality", "KL", "KL of a perfect sampler", "seconds in all", "target"]
