@@ -1,6 +1,7 @@
 """Fashion-MNIST 32x32 and OpenMoji 64x64: likeness to held-out pictures against minutes of training, ours or DCGAN's.
 
-Both players are measured by the same code at the same marks; the clock stands still while they are.
+Both players are measured by the same code at the same marks; the clock stands still while they are. ``--recipe`` plays
+another of the family of image generators, and ``few`` are 100 emoji, all others held out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from belamy.source import Source
 from common import CACHE, DATA, RESULTS, command, parsed, parser, record, say
 from dcgan import Dcgan
 
+FEW = "few"
 MARKS = (1, 2, 3, 5, 7.5, 10, 15)
 SAMPLES = 2000
 
@@ -76,6 +78,19 @@ def openmoji() -> tuple[Path, dict[str, Any]]:
     return path, {}
 
 
+def few_emoji(count: int = 100) -> str:
+    """So many emoji to learn from; all others of the training part are held out."""
+    path = CACHE / "few" / f"emoji{count}.npz"
+    if not path.is_file():
+        whole, _ = openmoji()
+        with np.load(whole) as archive:
+            pictures = archive["x_train"]
+        order = np.random.default_rng(0).permutation(len(pictures))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, x_train=pictures[order[:count]], x_test=pictures[order[count:]])
+    return str(path)
+
+
 def _chosen(name: str) -> bool:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") < 2**64 // 10
 
@@ -107,17 +122,19 @@ def played(step: Callable[[], int], judge: Callable[[], dict[str, Any]], minutes
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--data", choices=["fashion", "openmoji"], required=True)
-    options.add_argument("--player", choices=["ours", "dcgan"], required=True)
+    options.add_argument("--data", choices=["fashion", "openmoji", FEW], required=True)
+    options.add_argument("--player", choices=["ours", "dcgan"], default="ours")
+    options.add_argument("--recipe", default="r3gan", help="what ours plays")
     options.add_argument("--minutes", type=float, default=15)
     options.add_argument("--samples", type=int, default=SAMPLES)
     options.add_argument("--set", action="append", metavar="KEY=VALUE", help="anything in the recipe")
     options.add_argument("--variant", default="", help="a name for a trial, to keep it apart")
     arguments = parsed(options)
 
-    path, settings = fashion() if arguments.data == "fashion" else openmoji()
+    opened = {"fashion": fashion, "openmoji": openmoji, FEW: lambda: (Path(few_emoji()), {})}
+    path, settings = opened[arguments.data]()
     settings |= parse_settings(arguments.set)
-    settled = plan(compose("r3gan", str(path), settings, seed=arguments.seed), "cpu")
+    settled = plan(compose(arguments.recipe, str(path), settings, seed=arguments.seed), "cpu")
     source, cache = settled.source, path.parent / "views"
     if arguments.player == "ours":
         player: Ours | Dcgan = Ours(settled)
@@ -132,8 +149,9 @@ def main() -> None:
         return {name: round(value, 5) for name, value in {**values, "kid_stderr": found["kid"]["stderr"]}.items()}
 
     curve = played(player.step, judge, arguments.minutes)
-    variant = "-".join(filter(None, (arguments.data, arguments.player, arguments.variant)))
-    picture = RESULTS / f"images-{variant}-{arguments.seed}.png"
+    name, who = ("images", arguments.player) if arguments.recipe == "r3gan" else ("family", arguments.recipe)
+    variant = "-".join(filter(None, (arguments.data, who, arguments.variant)))
+    picture = RESULTS / f"{name}-{variant}-{arguments.seed}.png"
     RESULTS.mkdir(parents=True, exist_ok=True)
     grid(to_uint8(player.samples(80)), 16, scale=1).save(picture, optimize=True)
     figure: dict[str, Any] = {
@@ -142,7 +160,7 @@ def main() -> None:
         "heldout": source.facts["heldout"], "settings": settings, "curve": curve, "floor": floor,
         "precision": settled.precision if arguments.player == "ours" else "fp32", "picture": picture.name,
     }  # fmt: skip
-    record("images", arguments.seed, figure, command(), variant=variant)
+    record(name, arguments.seed, figure, command(), variant=variant)
     if isinstance(player, Ours):
         player.engine.close()
 

@@ -24,6 +24,10 @@ from stability import studies
 from tables import write
 
 HERE = Path(__file__).parent
+FAMILY = (
+    ("fashion", "stylegan"), ("fashion", "progressive"), ("fashion", "cgan"), ("openmoji", "dcgan"),
+    ("openmoji", "stylegan"), ("few", "fastgan"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ def jobs() -> list[Job]:
     for data in ("fashion", "openmoji"):
         for player in ("ours", "dcgan"):
             found.append(Job("images", f"{data}-{player}", 0, f"images.py --data {data} --player {player}", 20))
+    for data, recipe in FAMILY:
+        words = f"images.py --data {data} --recipe {recipe} --minutes 6"
+        found.append(Job("family", f"{data}-{recipe}", 0, words, 7))
     for recipe, seeds, minutes in (("grid25", 10, 5), ("ring8", 10, 5), ("stacked-mnist", 2, 60)):
         found += [Job("modes", recipe, seed, f"modes.py --recipe {recipe} --seed {seed}", minutes)
                   for seed in range(seeds)]  # fmt: skip

@@ -15,13 +15,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import belamy
 from belamy.errors import UserError
 from belamy.run import Run
-from common import CACHE, command, parsed, parser, record, records, say
-from images import fashion, openmoji
+from common import command, parsed, parser, record, records, say
+from images import fashion, few_emoji, openmoji
 from modes import stacked_digits
 
 RATE = "optimizers.{}.rate.{}"
@@ -46,19 +44,6 @@ def rates(start: float, end: float) -> dict[str, float]:
     return {
         RATE.format(player, name): value for player in ("generator", "discriminator") for name, value in ends.items()
     }
-
-
-def few_emoji(count: int) -> str:
-    """So many emoji to learn from; all others of the training part are held out."""
-    path = CACHE / "few" / f"emoji{count}.npz"
-    if not path.is_file():
-        whole, _ = openmoji()
-        with np.load(whole) as archive:
-            pictures = archive["x_train"]
-        order = np.random.default_rng(0).permutation(len(pictures))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, x_train=pictures[order[:count]], x_test=pictures[order[count:]])
-    return str(path)
 
 
 def studies() -> list[Trial]:

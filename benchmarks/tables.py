@@ -60,7 +60,7 @@ they can be compared with each other, but not with published ones.
 
 def write() -> None:
     """Replaces RESULTS.md."""
-    sections = [TITLE, *machines(), *digits(), *images(), *modes(), *stability(), *translation(), *applied()]
+    sections = [TITLE, *machines(), *digits(), *images(), *family(), *modes(), *stability(), *translation(), *applied()]
     sections += [*text2image(), *tabular(), *throughput(), *exported(), *scale(), *resume(), *notes()]
     path = RESULTS.parent / "RESULTS.md" if RESULTS.is_relative_to(ROOT) else RESULTS / "RESULTS.md"
     path.write_text("\n".join(sections), encoding="utf-8")
@@ -142,6 +142,21 @@ def images() -> list[str]:
         if ours and theirs:
             sections += contest(data, ours, theirs)
     return sections
+
+
+def family() -> list[str]:
+    """Other recipes for pictures, each at its last mark."""
+    found = records("family")
+    rows = []
+    for one in found:
+        last, floor = one["curve"][-1], one["floor"]
+        data, _, recipe = one["variant"].partition("-")
+        figures = [f"{last[name]:.3f} ({floor[name]:.3f})" for name in ("kid", "coverage", "density")]
+        rows.append([recipe, data, f"{last['minutes']:g}", f"{last['examples']:,}", *figures])
+    head = ["recipe", "data", "minutes", "examples", "KID (training pictures)", "coverage", "density"]
+    about = "Other generators of pictures, as their recipes are, after so many minutes of training; seed 0."
+    pictures = "\n".join(f"![{one['variant']}](results/{one['picture']})" for one in found)
+    return [f"## The family\n\n{about}\n", table(head, rows), f"{pictures}\n", commands(found)] if rows else []
 
 
 def contest(data: str, ours: list[Record], theirs: list[Record]) -> list[str]:
