@@ -60,7 +60,7 @@ def doubled(dtype: str) -> Iterator[None]:
 
 def fresh(recipe: Recipe, dtype: str) -> Engine:
     settled = planning.plan(recipe, "cpu")
-    player = Engine(settled.game().to(getattr(torch, dtype)), settled.source, recipe, settled.device, "fp32")
+    player = Engine(settled.game().to(getattr(torch, dtype)), settled.source, settled.recipe, settled.device, "fp32")
     roughen(player)
     return player
 
