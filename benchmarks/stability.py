@@ -53,6 +53,7 @@ def studies() -> list[Trial]:
         "healthy": ("digits", None, {}),
         "rate x 10": ("digits", None, rates(2e-2, 2e-3)),
         "gamma x .01": ("digits", None, {"game.gamma": 1e-3}),
+        "gamma x .01, rate x 4": ("digits", None, {"game.gamma": 1e-3, **rates(8e-3, 8e-4)}),
         "Fashion, gamma x .01": ("r3gan", lambda: str(fashion()[0]), {"data.resolution": 32, "game.gamma": 0.02}),
         "50 pictures": ("r3gan", lambda: few_emoji(50), few),
     }
