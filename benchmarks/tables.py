@@ -225,7 +225,8 @@ def stability() -> list[str]:
     for study, about in STUDIES.items():
         found = records(study)
         names = [
-            name for name in ("kid", "coverage", "class_accuracy", "spread", "memorisation", "modes", "kl")
+            name for name in ("kid", "coverage", "class_accuracy", "spread", "memorisation", "memorisation_pixels",
+                         "modes", "kl")
             if any(name in one for one in found)
         ]  # fmt: skip
         rows = [
