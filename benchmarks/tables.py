@@ -16,6 +16,7 @@ STUDIES = {
     "small": "100 emoji at 64x64: likeness to all others, and the memorisation test (.5: none)",
     "losses": "Stacked digits by four games: which of them reach the thousand modes",
 }
+SHOWN = ("kid", "coverage", "class_accuracy", "spread", "memorisation", "memorisation_pixels", "modes", "kl")
 MARGINS = {  # of the modes, of high quality, KL, minutes
     "grid25": (25, 0.95, 0.01, 5), "ring8": (8, 0.95, 0.01, 5), "stacked-mnist": (990, 0.0, 0.1, 60),
 }  # fmt: skip
@@ -224,11 +225,7 @@ def stability() -> list[str]:
     sections = []
     for study, about in STUDIES.items():
         found = records(study)
-        names = [
-            name for name in ("kid", "coverage", "class_accuracy", "spread", "memorisation", "memorisation_pixels",
-                         "modes", "kl")
-            if any(name in one for one in found)
-        ]  # fmt: skip
+        names = [name for name in SHOWN if any(name in one for one in found)]
         rows = [
             [one["variant"], str(one["seed"]), *(f"{one[name]:.3f}" if name in one else "" for name in names),
              f"{one['train_seconds']:.0f}", one["failure"] or "; ".join(one["remarks"])]
