@@ -120,6 +120,10 @@ class Game(nn.Module):
         """From how many examples on pictures of which size, such as "64x64", are played, by a game that grows."""
         return {}
 
+    def as_played(self, batch: Batch) -> Batch:
+        """Real samples as like generated ones as they can be at this moment: of the size that a game has grown to."""
+        return batch
+
     def truncate(self, given: Batch, amount: float) -> Batch:
         """``given`` with its styles drawn towards the typical: less variety for an ``amount`` below 1.
 

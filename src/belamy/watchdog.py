@@ -84,7 +84,8 @@ class Watchdog:
     The ``player`` whose gradients are watched. Whether samples are or should be ``varied``; how much they ``covered``
     at best, and at how many looks since they ``lost`` it; the ``calm``est norm at a look, and at how many looks
     in a row it has been ``steep``; the ``peak`` of coverage over all beginnings, and how many ``returns`` did not lead
-    above it; since the last look ``logarithm``, the sum of those of ``steps`` norms.
+    above it; since the last look ``logarithm``, the sum of those of ``steps`` norms. ``stage``: how many sizes of
+    pictures a game that grows has played.
     """
 
     player: str = "discriminator"
@@ -97,6 +98,12 @@ class Watchdog:
     returns: int = 0
     logarithm: float = 0.0
     steps: int = 0
+    stage: int = 0
+
+    def reach(self, stage: int) -> None:
+        """What was seen at another size is no measure of this one."""
+        if stage != self.stage:
+            self.stage, self.covered, self.lost, self.calm, self.steep = stage, 0.0, 0, None, 0
 
     def hear(self, norms: Mapping[str, float]) -> None:
         """Takes the gradient norms of a step."""
@@ -185,11 +192,13 @@ class Probe:
         """What the averaged generator and the discriminator of the moment show."""
         made = self._made(model)
         name = engine.game.sample_key
-        real = torch.cat([_flat(batch[name]) for batch in (self.heldout, self.train) if batch is not None])[: self.n]
+        parts = [self.train] if self.heldout is None else [self.heldout, self.train]
+        *_, train = played = [engine.game.as_played(batch) for batch in parts]
+        real = torch.cat([_flat(batch[name]) for batch in played])[: self.n]
         coverage = math.nan
         if min(len(real), len(made[name])) > NEIGHBOURS:
             coverage = prdc(real, _flat(made[name]), NEIGHBOURS)["coverage"]
-        spread = _apart(made, name) / max(_apart(self.train, name), 1e-12)
+        spread = _apart(made, name) / max(_apart(train, name), 1e-12)
         return Signs(coverage, spread, self._overfitting(engine, made), norm)
 
     def _made(self, model: Model) -> Batch:

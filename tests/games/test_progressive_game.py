@@ -13,6 +13,7 @@ from belamy.games.progressive import Progressive
 from belamy.model import Model
 from belamy.planning import compose, plan
 from belamy.recipe import bind, build
+from belamy.watchdog import Watchdog
 from tiny import engine, same, state, steps, tiny
 
 
@@ -144,3 +145,16 @@ def test_schedules_may_go_by_sizes(pictures: Path) -> None:
 def test_sizes_that_are_never_played_are_named(name: str, batch: dict[str, int], words: str, pictures: Path) -> None:
     with pytest.raises(UserError, match=words):
         plan(tiny(name, pictures, batch=batch), "cpu")
+
+
+def test_the_watchdog_measures_each_size_by_itself(pictures: Path) -> None:
+    player = engine(tiny("progressive", pictures))
+    real = player.source.take(4)
+    small = player.game.as_played(real)["image"]
+    assert torch.equal(small, small[:, :, ::4, ::4].repeat_interleave(4, 2).repeat_interleave(4, 3))
+    assert torch.allclose(small[:, :, ::4, ::4], torch.nn.functional.avg_pool2d(real["image"], 4))
+    dog = Watchdog(covered=0.8, calm=0.1, lost=1, steep=1, returns=2, stage=1)
+    dog.reach(1)
+    assert dog.covered == 0.8 and dog.calm == 0.1
+    dog.reach(2)
+    assert dog == Watchdog(returns=2, stage=2)
