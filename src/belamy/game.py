@@ -120,6 +120,11 @@ class Game(nn.Module):
         """From how many examples on pictures of which size, such as "64x64", are played, by a game that grows."""
         return {}
 
+    @property
+    def steady(self) -> bool:
+        """Whether samples and gradients can be held against earlier ones: not while a game grows."""
+        return True
+
     def as_played(self, batch: Batch) -> Batch:
         """Real samples as like generated ones as they can be at this moment: of the size that a game has grown to."""
         return batch

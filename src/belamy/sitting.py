@@ -212,7 +212,8 @@ class Sitting:
             signs = self._signs()
             told = {name: round(value, 4) for name, value in vars(signs).items() if not math.isnan(value)}
             self.journal.log("signs", values=told)
-            self.watchdog.reach(sum(self.examples >= begun for begun in self.engine.game.moments().values()))
+            if not self.engine.game.steady:
+                self.watchdog.forget()
             finding = self.watchdog.look(signs, self.engine.clock.steps)
             worthy = self.best if self.watchdog.worthy else None
             found = [finding, worthy and self.run.checkpoint(worthy["examples"]), self.watchdog]

@@ -84,8 +84,7 @@ class Watchdog:
     The ``player`` whose gradients are watched. Whether samples are or should be ``varied``; how much they ``covered``
     at best, and at how many looks since they ``lost`` it; the ``calm``est norm at a look, and at how many looks
     in a row it has been ``steep``; the ``peak`` of coverage over all beginnings, and how many ``returns`` did not lead
-    above it; since the last look ``logarithm``, the sum of those of ``steps`` norms. ``stage``: how many sizes of
-    pictures a game that grows has played.
+    above it; since the last look ``logarithm``, the sum of those of ``steps`` norms.
     """
 
     player: str = "discriminator"
@@ -98,12 +97,10 @@ class Watchdog:
     returns: int = 0
     logarithm: float = 0.0
     steps: int = 0
-    stage: int = 0
 
-    def reach(self, stage: int) -> None:
-        """What was seen at another size is no measure of this one."""
-        if stage != self.stage:
-            self.stage, self.covered, self.lost, self.calm, self.steep = stage, 0.0, 0, None, 0
+    def forget(self) -> None:
+        """Leaves out what this look would be measured by: the game was another one then."""
+        self.covered, self.lost, self.calm, self.steep = 0.0, 0, None, 0
 
     def hear(self, norms: Mapping[str, float]) -> None:
         """Takes the gradient norms of a step."""

@@ -88,6 +88,10 @@ class Progressive(Duel):
     def realness(self, batch: Batch, rng: Chance) -> Tensor | None:
         return super().realness(self._shown(batch), rng)
 
+    @property
+    def steady(self) -> bool:
+        return self.generator.level.item() == self.top
+
     def as_played(self, batch: Batch) -> Batch:
         small = self._shown({"image": batch["image"].to(self.generator.level.device)})["image"]
         return {**batch, "image": F.interpolate(small, size=(self.resolution,) * 2)}
