@@ -67,10 +67,11 @@ def jobs() -> list[Job]:
     for recipe, seeds, minutes in (("grid25", 10, 5), ("ring8", 10, 5), ("stacked-mnist", 2, 60)):
         found += [Job("modes", recipe, seed, f"modes.py --recipe {recipe} --seed {seed}", minutes)
                   for seed in range(seeds)]  # fmt: skip
-    found += [
-        Job(trial.study, trial.name, 0, shlex.join(["stability.py", "--study", trial.study, "--trial", trial.name]), 5)
-        for trial in studies()
-    ]
+    for trial in studies():
+        words = shlex.join(["stability.py", "--study", trial.study, "--trial", trial.name])
+        found.append(Job(trial.study, trial.name, 0, words, 5))
+        if trial.study == "gamma" and trial.name.endswith("gamma x 1, rate x 1"):
+            found.append(Job(trial.study, trial.name, 1, f"{words} --seed 1", 5))
     found += [Job("translation", name, 0, f"translation.py --trial {name}", 12) for name in translation.TRIALS]
     found += [Job("applied", name, 0, f"applied.py --trial {name}", 3) for name in applied.TASKS]
     found += [Job("text2image", name, 0, f"text2image.py --trial {name}", 20) for name in text2image.TRIALS]

@@ -25,7 +25,7 @@ from belamy.ops.adversarial import relativistic
 from belamy.ops.penalties import squared_gradients
 from belamy.ops.piecewise import penalised
 from belamy.planning import Plan, compose, plan
-from belamy.recipe import at
+from belamy.schedules import at
 from common import Record, command, parsed, parser, record, summary
 
 CLASSES = {"32x1": 10, "64x3": 0, "256x3": 0}

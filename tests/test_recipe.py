@@ -14,7 +14,8 @@ from belamy import recipe as recipes
 from belamy.errors import UserError
 from belamy.game import Game
 from belamy.games.r3gan import R3GAN
-from belamy.recipe import Cosine, at, bind, build, load, parse, resolve
+from belamy.recipe import Cosine, bind, build, load, parse, resolve
+from belamy.schedules import at
 from belamy.source import Source
 
 

@@ -256,6 +256,11 @@ class Duel(Game):
         return {"latent": rng.normal(self.latent)} if self.latent else {}
 
 
+def suited_gamma(small: float, resolution: int, batch: int) -> float:
+    """A weight of R1 that is ``small`` at 32x32 with batches of 32; it follows pixels and batch as StyleGAN2-ADA's."""
+    return small * (resolution / 32) ** 2 * 32 / batch
+
+
 def suited_to_pictures(
     resolution: int, batch: int, count: int, burn_in: int, gamma: float | None, penalties: Mapping[str, float] | None,
     augment: float | str | None, augment_over: int | None,
@@ -266,7 +271,7 @@ def suited_to_pictures(
     of StyleGAN2-ADA does: 2 at 32x32 with batches of 32. Fewer than 5,000 pictures are augmented with a probability
     of .3.
     """  # fmt: skip
-    gamma = 2.0 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
+    gamma = suited_gamma(2.0, resolution, batch) if gamma is None else gamma
     return {
         "penalties": {"r1": gamma, "r2": gamma, **(penalties or {})}, "burn_in": burn_in,
         "augment": 0.3 * (count < 5000) if augment is None else augment,

@@ -19,7 +19,8 @@ from belamy.ema import Averages
 from belamy.errors import UserError
 from belamy.game import Batch, Game, Score, Turn
 from belamy.ops.processes import speaking
-from belamy.recipe import Recipe, at
+from belamy.recipe import Recipe
+from belamy.schedules import at
 from belamy.source import Loader, Source
 
 

@@ -120,12 +120,12 @@ def _points(
     """Points of one's own as they are, beside those that were trained on and one Gaussian for each dimension."""
     began = time.perf_counter()
     _check_names(metrics, (*numbers_of(heldout.facts), "prdc"), "points")
-    held, samples = _seen(heldout.take(n)["points"]), _seen(generate(0, n)["points"])
+    held, samples = _view(heldout.take(n)["points"]), _view(generate(0, n)["points"])
     if len(samples["std"]) != len(held["std"]):
         raise UserError(f"the model makes points of {len(samples['std'])} dimensions, not of {len(held['std'])}")
-    trained = None if train is None else _seen(train.take(n)["points"])
+    trained = None if train is None else _view(train.take(n)["points"])
     chance = Chance(key("trivial", 0), torch.arange(n)).normal(len(held["std"]))
-    gaussian = None if trained is None else _seen(trained["mean"] + trained["std"] * chance)
+    gaussian = None if trained is None else _view(trained["mean"] + trained["std"] * chance)
     results: dict[str, Any] = {}
     for metric in dict.fromkeys("prdc" if name in prdc.NAMES else name for name in metrics):
         found, floor, trivial = (measure(metric, crowd, held, trained) for crowd in (samples, trained, gaussian))
@@ -139,7 +139,8 @@ def _points(
     }  # fmt: skip
 
 
-def _seen(points: torch.Tensor) -> View:
+def _view(points: torch.Tensor) -> View:
+    """Points [N, D] as their own features, with the mean and deviation [D] of each dimension."""
     points = points.float().cpu()
     return {"features": points, "mean": points.mean(0), "std": points.std(0, correction=0)}
 

@@ -24,6 +24,7 @@ from belamy.judge import source_of
 from belamy.metrics.features import NAMES as FEATURES
 from belamy.ops.processes import dealing
 from belamy.recipe import Recipe
+from belamy.schedules import at
 from belamy.source import Source
 
 LOWER_IS_BETTER = (
@@ -124,7 +125,7 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
     facts = {"examples": recipe.examples, **_as_numbers(source.facts)}
     if recipe.sized:
         recipe = recipe.growing(recipes.build(recipes.bind(recipe.game, facts), Game).moments())
-    spec = recipes.bind(recipe.game, {"batch": int(recipes.at(recipe.batch or batch, 0)), **facts})
+    spec = recipes.bind(recipe.game, {"batch": int(at(recipe.batch or batch, 0)), **facts})
     for name in (
         "dimensions", "resolution", "channels", "target_channels", "scale", "classes", "attributes", "text_width",
     ):  # fmt: skip

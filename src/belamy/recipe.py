@@ -6,7 +6,6 @@ import fnmatch
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Mapping
 from importlib import resources
@@ -14,22 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    create_model,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from belamy.chance import key
 from belamy.errors import UserError, nearest
-from belamy.ops.schedule import cosine
-from belamy.ops.values import Weight
+from belamy.schedules import Cosine, Schedule, Size, below_one, by_size, timed
 
 ELSEWHERE = {
     "game.truncation": ": truncation is for sampling, from stylegan alone: belamy sample RUN --truncation 0.7",
@@ -44,71 +32,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Cosine(_Strict):
-    """Half a cosine from ``start`` to ``end`` over the first ``over`` examples, constant after.
-
-    None: over the whole run.
-    """
-
-    start: Weight
-    end: Weight
-    over: Annotated[int | None, Field(ge=0)] = None
-
-
-def _form(value: Any) -> str:
-    if isinstance(value, Mapping) and all(re.fullmatch(r"\d+(x\d+)?", str(name)) for name in value):
-        return "<steps>"
-    return "<cosine>" if isinstance(value, Mapping | Cosine) else "<number>"
-
-
-def _moment(name: Any) -> int | str:
-    if not re.fullmatch(r"\d+(x\d+)?", str(name)):
-        raise ValueError("input should be a valid integer, or a size such as 64x64")
-    return name if "x" in str(name) else int(name)
-
-
-def _from_the_start(steps: Mapping[int | str, Number]) -> Mapping[int | str, Number]:
-    if 0 not in steps and not any(isinstance(moment, str) for moment in steps):
-        raise ValueError("steps should say what holds from 0 examples on")
-    return steps
-
-
 Model = TypeVar("Model", bound=BaseModel)
 Built = TypeVar("Built")
-Number = TypeVar("Number", int, float)
-Rows = Annotated[int, Field(gt=0)]
-Moment = Annotated[int | str, BeforeValidator(_moment)]
-"""A number of examples, or the size of pictures from which on something holds, in a game that grows."""
-
-# Told apart by their form, so that an error is about the one that was meant.
-Schedule = Annotated[
-    Annotated[Weight, Tag("<number>")] | Annotated[Cosine, Tag("<cosine>")]
-    | Annotated[Mapping[Moment, Weight], AfterValidator(_from_the_start), Tag("<steps>")],
-    Discriminator(_form),
-]  # fmt: skip
-Size = Annotated[
-    Annotated[Rows, Tag("<number>")]
-    | Annotated[Mapping[Moment, Rows], AfterValidator(_from_the_start), Tag("<steps>")],
-    Discriminator(lambda value: "<steps>" if isinstance(value, Mapping) else "<number>"),
-]
-
-
-def _below_one(schedule: Any) -> Any:
-    ends = (schedule.start, schedule.end) if isinstance(schedule, Cosine) else (schedule,)
-    if max(schedule.values() if isinstance(schedule, Mapping) else ends) >= 1:
-        raise ValueError("input should be less than 1")
-    return schedule
-
-
-def at(schedule: float | Cosine | Mapping[Moment, float], examples: int) -> float:
-    """The value of a schedule after so many examples; one that goes by sizes wants ``Recipe.growing`` first."""
-    if isinstance(schedule, Cosine):
-        if schedule.over is None:
-            raise ValueError("a schedule over the whole run wants its length: see Recipe.lasting")
-        return cosine(schedule.start, schedule.end, examples, schedule.over)
-    if isinstance(schedule, Mapping):
-        return schedule[max(start for start in schedule if isinstance(start, int) and start <= examples)]
-    return schedule
 
 
 class Adam(_Strict):
@@ -116,7 +41,7 @@ class Adam(_Strict):
 
     rate: Schedule
     beta1: float = Field(0.0, ge=0, lt=1)
-    beta2: Annotated[Schedule, AfterValidator(_below_one)] = 0.99
+    beta2: Annotated[Schedule, AfterValidator(below_one)] = 0.99
     epsilon: float = Field(1e-8, gt=0)
     decay: float = Field(0.0, ge=0)
     clip: float | None = Field(None, gt=0)
@@ -190,48 +115,24 @@ class Recipe(_Strict):
     def sized(self) -> bool:
         """Whether a schedule goes by sizes of pictures."""
         plans = (value for adam in self.optimizers.values() for value in vars(adam).values())
-        return any(_by_size(schedule) for schedule in (self.batch, *plans))
+        return any(by_size(schedule) for schedule in (self.batch, *plans))
 
     def growing(self, moments: Mapping[str, int]) -> Recipe:
         """With numbers of examples for the sizes, such as "64x64", that schedules go by: their ``moments``.
 
-        Sizes beyond the largest of these are left out. Raises UserError for others that are not among them.
+        See ``belamy.schedules.timed``.
         """
         optimizers = {
             player: adam.model_copy(update={
-                name: _timed(f"optimizers.{player}.{name}", value, moments) for name, value in vars(adam).items()
+                name: timed(f"optimizers.{player}.{name}", value, moments) for name, value in vars(adam).items()
             })
             for player, adam in self.optimizers.items()
         }  # fmt: skip
-        return self.model_copy(update={"batch": _timed("batch", self.batch, moments), "optimizers": optimizers})
+        return self.model_copy(update={"batch": timed("batch", self.batch, moments), "optimizers": optimizers})
 
     def dump(self) -> str:
         """The recipe as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def _by_size(schedule: Any) -> bool:
-    return isinstance(schedule, Mapping) and any(isinstance(moment, str) for moment in schedule)
-
-
-def _timed(path: str, schedule: Any, moments: Mapping[str, int]) -> Any:
-    if not _by_size(schedule):
-        return schedule
-    if not moments:
-        raise UserError(f"{path} goes by sizes of pictures, but the game does not grow: say numbers of examples")
-    largest = max(map(_side, moments))
-    known = {moment: value for moment, value in schedule.items() if moment in moments or isinstance(moment, int)}
-    for moment in schedule.keys() - known.keys():
-        if _side(moment) <= largest:
-            raise UserError(f"{path}: the run has no pictures of {moment}; it goes through {', '.join(moments)}")
-    timed = {moments.get(str(moment), moment): value for moment, value in known.items()}
-    if 0 not in timed:
-        raise UserError(f"{path} should say what holds from {next(iter(moments))} on")
-    return timed
-
-
-def _side(size: str) -> int:
-    return int(size.split("x")[0])
 
 
 def names(pattern: str = "*") -> list[str]:

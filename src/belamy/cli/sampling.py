@@ -70,7 +70,7 @@ def write_samples(
     for one in said:
         model.told(one)
     if truncation is not None:
-        model.given(1, truncation=truncation)
+        model.given(1, truncation=truncation)  # a game that cannot says so before a file is begun
     batches = (
         batch for one in said for batch in model.batches(n, seed, name, truncation, attributes=traits, prompt=one)
     )

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.duel import Duel
+from belamy.duel import Duel, suited_gamma
 from belamy.errors import nearest
 from belamy.game import Batch
 from belamy.networks.conditional import CONDITIONINGS, Discriminator, Generator
@@ -37,7 +37,7 @@ class CGAN(Duel):
         hidden: Count = 256, auxiliary: Weight = 0.1, loss: str = "relativistic",
         penalties: Mapping[str, Weight] | None = None, correct: int | None = 2000, batch: Count = 64, **others: Any,
     ) -> None:  # fmt: skip
-        gamma = 2.0 * (resolution / 32) ** 2 * 64 / batch
+        gamma = suited_gamma(4.0, resolution, batch)
         weights = {"r1": gamma, "r2": gamma} if penalties is None else penalties
         super().__init__(latent, loss, weights, correct=correct, **others)
         if conditioning not in CONDITIONINGS:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from belamy.chance import Chance
-from belamy.duel import Duel
+from belamy.duel import Duel, suited_gamma
 from belamy.game import Batch, Score, Turn
 from belamy.networks.equivariant import EquivariantSynthesis
 from belamy.networks.stylegan import Discriminator, Generator, MappingNetwork, Synthesis, map_sizes
@@ -52,7 +52,7 @@ class StyleGAN(Duel):
         form = EquivariantSynthesis if equivariant else Synthesis
         self.generator = Generator(MappingNetwork(latent, classes, depth), form(channels, sizes, widths, latent))
         self.discriminator = Discriminator(channels * self.pack, sizes[0], widths, classes)
-        self.gamma = 0.01 * (resolution / 32) ** 2 * 32 / batch if gamma is None else gamma
+        self.gamma = suited_gamma(0.01, resolution, batch) if gamma is None else gamma
         # Karras et al. (2020), appendix B, for noise that is divided by the resolution.
         self.path = (0.0 if equivariant else 1 / (math.log2(resolution) - 1)) if path is None else path
         self.classes, self.resolution, self.mixing = classes, resolution, mixing
