@@ -34,7 +34,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class Deviation(nn.Module):
-    """``with_deviation``."""
+    """``with_deviation`` as a layer, [B, C, H, W] to [B, C + 1, H, W], by which a network shows that it mixes rows."""
 
     def forward(self, maps: Tensor) -> Tensor:
         return with_deviation(maps)
