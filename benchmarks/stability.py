@@ -75,7 +75,7 @@ def studies() -> list[Trial]:
         whole = {"examples": 40_000, "game.augment": augment}
         found.append(Trial("small", name, "r3gan", lambda: few_emoji(100), whole))
     for loss, penalties in product(("relativistic", "non-saturating"), ({"r1": 5.0, "r2": 5.0}, {"r1": 5.0})):
-        whole = {"examples": 100_000, "game.loss": loss, "game.penalties": penalties, "watching.times": 0}
+        whole = {"examples": 1_000_000, "game.loss": loss, "game.penalties": penalties, "watching.times": 0}
         found.append(Trial("losses", f"{loss}, {' and '.join(penalties)}", "stacked-mnist", stacked_digits, whole))
     return found
 
