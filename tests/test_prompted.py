@@ -23,7 +23,7 @@ from belamy.training import train
 from tiny import word_vectors
 
 FEW: dict[str, Any] = {
-    "game.widths": [8, 8, 8], "game.latent": 4, "game.code": 8, "batch": 16, "precision": "fp32", "data.count": 120,
+    "game.width": 4, "game.most": 8, "game.latent": 4, "game.code": 8, "batch": 16, "precision": "fp32", "data.count": 120,
     "data.words": 6, "judging.metric": "attributes_all", "judging.samples": 16, "judging.times": 1,
     "watching.times": 1, "watching.samples": 16,
 }  # fmt: skip
