@@ -45,7 +45,7 @@ class Text2Image(Duel):
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, mismatch: Weight = 1.0,
-        contrastive: Weight = 0.5, text_penalty: Weight = 0.001, vary: Weight = 0.001,
+        contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
         augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
         count: Whole = 0, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip

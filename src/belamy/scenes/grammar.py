@@ -61,7 +61,7 @@ Choose = Callable[[Sequence[Any]], Any]
 """Takes one of several, by chance."""
 
 ALIKE: dict[str, tuple[str, ...]] = {
-    "large": ("large", "big"), "small": ("small", "little"),
+    "large": ("large", "big", "giant", "enormous"), "small": ("small", "little", "mini", "miniature"),
     "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
     "above": ("above", "over"), "below": ("below", "under"),
 }  # fmt: skip
@@ -101,15 +101,17 @@ def _words(*words: str) -> str:
 
 def _place(place: str, choose: Choose, unheard: bool) -> str:
     if place == "centre":
-        return str(choose(("in the very centre", "in the middle") if unheard else ("in the middle", "in the centre")))
+        heard = ("in the middle", "in the centre", "at the centre")
+        return str(choose(("in the very centre", "in the middle") if unheard else heard))
     if " " in place:
         above, side = place.split()
         other = {"top": "upper", "bottom": "lower"}[above]
-        heard = (f"at the {place}", f"in the {place} corner", f"in the {other} {side}")
+        heard = (f"at the {place}", f"in the {place} corner", f"in the {other} {side}", f"in the {other} {side} part")
         return str(choose((f"near the {place} corner", f"in the {other} {side} corner") if unheard else heard))
     if unheard:
         return str(choose((f"near the {place} edge", f"at the {place}")))
-    return str(choose((f"at the {place}", f"on the {place}"))) if place in ("left", "right") else f"at the {place}"
+    heard = (f"at the {place}", f"by the {place} edge", f"at the {place} side")
+    return str(choose((*heard, f"on the {place}") if place in ("left", "right") else heard))
 
 
 def _on(ground: str, form: str) -> str:
@@ -127,6 +129,15 @@ FORMS: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"an image of {thing} {place} {_on(ground, ', the background {}')}",
     lambda thing, place, ground: f"{thing} is shown {place} {_on(ground, 'over a {} background')}",
     lambda thing, place, ground: f"{place} there is {thing} {_on(ground, 'on a {} background')}",
+    lambda thing, place, ground: f"show {thing} {place} {_on(ground, ', the rest is {}')}",
+    lambda thing, place, ground: f"paint {thing} {place} {_on(ground, 'on {}')}",
+    lambda thing, place, ground: f"the picture shows {thing} {place} {_on(ground, 'before a {} background')}",
+    lambda thing, place, ground: f"{_on(ground, ' a {} background,')} {thing} {place}",
+    lambda thing, place, ground: f"{thing} {place} {_on(ground, 'with {} behind it')}",
+    lambda thing, place, ground: f"{_on(ground, 'on a {} ground there is')} {thing} {place}",
+    lambda thing, place, ground: f"we have {thing} {place} {_on(ground, ', all around it is {}')}",
+    lambda thing, place, ground: f"a drawing of {thing}, {place} {_on(ground, ', {} background')}",
+    lambda thing, place, ground: f"make the background {ground} and put {thing} {place}" if ground else f"{thing} {place}",
 )
 UNHEARD: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"please draw {thing} {place} {_on(ground, 'in front of a {} background')}",
