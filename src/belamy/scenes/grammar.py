@@ -71,7 +71,7 @@ ELSEWISE: dict[str, tuple[str, ...]] = {
     "above": ("above", "higher than"), "below": ("below", "beneath"),
 }  # fmt: skip
 OPPOSITE = {"left of": "right of", "above": "below"}
-SOMETIMES = (True,) * 6 + (False,)
+SOMETIMES = (True, True, True, False)
 """How often a caption says what it could leave out."""
 
 
