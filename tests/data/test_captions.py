@@ -139,6 +139,8 @@ def test_held_out_scenes_are_never_trained_on(words: str) -> None:
     text, scenes, says = unseen.described(20)
     assert text.shape == (20, 1, 12) and len(scenes) == len(says) == 20
     assert all(told == {"shape", "colour", "size", "place", "ground"} for told in says)
+    _, again, brief = unseen.described(20, tell=())
+    assert again == scenes and all(told == {"shape", "colour"} for told in brief)
 
 
 @pytest.mark.parametrize(("options", "hint"), [({"resolution": 20}, "32 to 128"), ({"objects": 3}, "1, or 2")])

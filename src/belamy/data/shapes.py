@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from belamy.chance import Chance, key
 from belamy.data.captions import Captioned, numbered
 from belamy.errors import UserError
 from belamy.scenes.drawing import CHANCES, draw
-from belamy.scenes.grammar import Scene, caption, related_scenes, single_scenes
+from belamy.scenes.grammar import OPTIONAL, Scene, caption, related_scenes, single_scenes
 from belamy.text.embedded import Texts, shared_home
 from belamy.text.encoders import DEFAULT
 
@@ -107,14 +107,16 @@ class Shapes(Captioned):
     def spoken(self, number: int) -> str:
         return self._spoken[number]
 
-    def described(self, n: int, unheard: bool = False) -> tuple[Tensor, list[Scene], list[frozenset[str]]]:
+    def described(
+        self, n: int, unheard: bool = False, tell: Collection[str] = OPTIONAL
+    ) -> tuple[Tensor, list[Scene], list[frozenset[str]]]:
         """``n`` scenes told whole, in an order fixed for all seeds: encoded texts, scenes, and what is told of them.
 
-        ``unheard``: in ways that training never uses.
+        ``unheard``: in ways that training never uses. ``tell``: as in ``caption``.
         """
         scenes = [self._scenes[row] for row in self._rows[self.order(n)]]
         said = [
-            caption(scene, partial(_choose, iter(_numbers("asked", row, unheard))), unheard, whole=True)
+            caption(scene, partial(_choose, iter(_numbers("asked", row, unheard))), unheard, tell)
             for row, scene in enumerate(scenes)
         ]
         texts, numbers = numbered([text for text, _ in said])

@@ -44,8 +44,8 @@ class Text2Image(Duel):
     def __init__(
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
-        burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, mismatch: Weight = 1.0,
-        contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
+        burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
         augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
         count: Whole = 0, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip
@@ -53,7 +53,7 @@ class Text2Image(Duel):
         super().__init__(latent, loss, correct=correct, **suited, **others)
         base = base_size(resolution)
         sizes = range((resolution // base).bit_length())
-        painting, looking = ([min(most, first << size) for size in reversed(sizes)] for first in (width, -(-width // 2)))
+        painting, looking = ([min(most, last << size) for size in reversed(sizes)] for last in (width, -(-width // 2)))
         self.generator = Generator(channels, base, painting, latent, text_width, code, words)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive

@@ -1,7 +1,7 @@
 """Networks that are told what to paint: DCGAN's convolutions (Radford et al., 2016) without normalisation.
 
-As in DF-GAN (Tao et al., 2022) there is one stage. Residual towers, as R3GAN has them, begin with blocks that do nothing
-and tell edges apart ten times as late: what is asked for in words is more than what is commonest in pictures.
+As in DF-GAN (Tao et al., 2022) there is one stage. Residual towers, as R3GAN has them, begin with blocks that do
+nothing, and learn to tell shapes apart several times as late.
 """
 
 from __future__ import annotations
