@@ -161,3 +161,14 @@ def test_some_wrong_captions_are_all_but_true(words: str) -> None:
     ]  # fmt: skip
     assert np.mean(shared) > 0.7  # of all that they say, one thing is wrong
     assert source.strangers(indices, source._wrong(indices, Chance(1, range(200))))[:, 0].all()
+
+
+def test_some_wrong_captions_have_colours_exchanged(words: str) -> None:
+    source = Shapes(count=6000, encoder=words, words=0)
+    near = source.nearly(np.arange(200), Chance(0, range(200)))
+    exchanged = 0
+    for row in range(200):
+        (thing,) = source._scenes[row].things
+        wanted = {(0, "colour", source._scenes[row].ground), ("ground", thing.colour), (0, "shape", thing.shape)}
+        exchanged += any(wanted <= source._says[int(number)] for number in near[row])
+    assert exchanged > 20
