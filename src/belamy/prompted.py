@@ -28,7 +28,9 @@ from belamy.scenes.grammar import Scene
 ATTRIBUTES = ("shape", "colour", "size", "place", "relation", "ground", "all")
 RETRIEVAL = ("retrieval_r1", "retrieval_r5", "retrieval_r10")
 METRICS = (*RETRIEVAL, "kid", "diversity")
-SCENES, PARAPHRASED = tuple(f"attributes_{name}" for name in ATTRIBUTES), "attributes_paraphrased"
+SCENES = tuple(f"attributes_{name}" for name in ATTRIBUTES)
+ASKED: dict[str, dict[str, Any]] = {"attributes_paraphrased": {"unheard": True}, "attributes_brief": {"tell": ()}}
+"""Other ways to ask for scenes: in words that training never used, and with shape and colour alone."""
 PICTURES = 1000
 NEIGHBOURS = 4000
 """Training captions among which the nearest is looked for, and pictures that the judge of captions learns from."""
@@ -47,7 +49,8 @@ def evaluate(
 
     Of captioned shapes ``attributes_...`` are the shares of pictures that pixels show to be right, in all that was said
     and by attribute: ``value`` of as many scenes that training showed ("seen") as of such that it never did
-    ("unseen"); ``attributes_paraphrased`` is of unseen scenes in words that training never used. Of any data
+    ("unseen"); ``attributes_paraphrased`` is of unseen scenes in words that training never used, and
+    ``attributes_brief`` of such of which only shape and colour are told, and one is to be seen. Of any data
     ``retrieval_r10`` is the share of pictures whose own caption is among the ten that a judge, who learnt it from real
     pictures alone, finds likeliest; ``diversity`` how far apart pictures of one caption are, as a share of how far
     apart those of different captions are; ``kid`` is that of ``belamy.evaluation``.
@@ -56,7 +59,7 @@ def evaluate(
     training picture of the nearest caption. Raises UserError for an unknown metric.
     """  # fmt: skip
     began = time.perf_counter()
-    known = (*SCENES, PARAPHRASED, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
+    known = (*SCENES, *ASKED, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
     wanted, n = _checked(metrics, known), min(n or PICTURES, len(heldout))
     heldout, train = heldout.read_as(model.facts["text"]), train and train.read_as(model.facts["text"])
 
@@ -72,9 +75,9 @@ def evaluate(
         half = n if seen is None else n // 2
         if any(name in SCENES for name in wanted):
             found |= _scenes(heldout, seen, half, paint, others)
-        if PARAPHRASED in wanted:
-            value = attributes(heldout, half, paint, unheard=True)["all"]
-            found[PARAPHRASED] = {"value": value, "floor": _real(heldout, half)["all"], "trivial": None}
+        for name in {*ASKED} & {*wanted}:
+            value = attributes(heldout, half, paint, **ASKED[name])["all"]
+            found[name] = {"value": value, "floor": _real(heldout, half)["all"], "trivial": None}
     if any(name in RETRIEVAL for name in wanted):
         found |= _retrieved(heldout, train, n, paint, others, features)
     if "kid" in wanted:
@@ -187,12 +190,12 @@ def nearest_pictures(train: Captioned, text: Tensor) -> Tensor:
     return known["image"][most]
 
 
-def attributes(source: Shapes, n: int, paint: Paint, unheard: bool = False) -> dict[str, float]:
+def attributes(source: Shapes, n: int, paint: Paint, **asked: Any) -> dict[str, float]:
     """The shares of pictures that show what was said, by attribute, for ``n`` scenes of ``source``, each told whole.
 
-    ``unheard``: in words that training never used.
+    Or as ``asked``, of ``described``.
     """
-    text, scenes, says = source.described(n, unheard)
+    text, scenes, says = source.described(n, **asked)
     return _shares(scenes, says, paint(text))
 
 

@@ -139,6 +139,8 @@ def test_held_out_scenes_are_never_trained_on(words: str) -> None:
     text, scenes, says = unseen.described(20)
     assert text.shape == (20, 1, 12) and len(scenes) == len(says) == 20
     assert all(told == {"shape", "colour", "size", "place", "ground"} for told in says)
+    _, again, brief = unseen.described(20, tell=())
+    assert again == scenes and all(told == {"shape", "colour"} for told in brief)
 
 
 @pytest.mark.parametrize(("options", "hint"), [({"resolution": 20}, "32 to 128"), ({"objects": 3}, "1, or 2")])
@@ -159,3 +161,14 @@ def test_some_wrong_captions_are_all_but_true(words: str) -> None:
     ]  # fmt: skip
     assert np.mean(shared) > 0.7  # of all that they say, one thing is wrong
     assert source.strangers(indices, source._wrong(indices, Chance(1, range(200))))[:, 0].all()
+
+
+def test_some_wrong_captions_have_colours_exchanged(words: str) -> None:
+    source = Shapes(count=6000, encoder=words, words=0)
+    near = source.nearly(np.arange(200), Chance(0, range(200)))
+    exchanged = 0
+    for row in range(200):
+        (thing,) = source._scenes[row].things
+        wanted = {(0, "colour", source._scenes[row].ground), ("ground", thing.colour), (0, "shape", thing.shape)}
+        exchanged += any(wanted <= source._says[int(number)] for number in near[row])
+    assert exchanged > 20

@@ -16,7 +16,7 @@ from tiny import roughened
 
 def game(**options: object) -> Text2Image:
     torch.manual_seed(0)
-    small = {"widths": [8, 8], "latent": 4, "code": 6, "text_width": 5, "stride": 1, "augment": 0.0}
+    small = {"width": 4, "most": 8, "latent": 4, "code": 6, "text_width": 5, "augment": 0.0}
     return roughened(Text2Image(resolution=8, channels=3, **{**small, **options}))  # type: ignore[arg-type]
 
 
@@ -32,6 +32,7 @@ def batch(n: int = 6, words: int = 0, seed: int = 1) -> dict[str, torch.Tensor]:
 def test_wrong_captions_cost_what_the_formulas_say() -> None:
     player, rows = game(text_penalty=0.0, mismatch=2.0, contrastive=3.0), batch()
     rows["text"][0] = 0  # nothing was told of it: no caption is wrong
+    rows["text"][5] = rows["text"][4]  # to each other these are not wrong
     _, others = player.assess([rows["image"]], rows, Chance(0, range(6)))
     with torch.no_grad():
         seen = player.discriminator.seen(rows["image"])
@@ -42,7 +43,9 @@ def test_wrong_captions_cost_what_the_formulas_say() -> None:
         mine = (seen[row] @ right[row]) / math.sqrt(256)
         theirs = [(seen[row] @ one[row]) / math.sqrt(256) for one in wrong]
         mismatch += sum(math.log1p(math.exp(float(other - mine))) for other in theirs) / 2 / 6
-        cosines = [float(F.cosine_similarity(seen[row], one[row], dim=0)) / TEMPERATURE for one in (right, *wrong)]
+        choices = [one[row] for one in (right, *wrong)]
+        choices += [right[other] for other in range(1, 6) if other != row and {other, row} != {4, 5}]
+        cosines = [float(F.cosine_similarity(seen[row], one, dim=0)) / TEMPERATURE for one in choices]
         contrastive += (math.log(sum(map(math.exp, cosines))) - cosines[0]) / 6
     assert others["mismatch"].item() == pytest.approx(2 * mismatch, rel=1e-4)
     assert others["contrastive"].item() == pytest.approx(3 * contrastive, rel=1e-4)
@@ -108,7 +111,7 @@ def test_what_a_text_means_varies_only_where_it_is_asked_to() -> None:
 
 def test_the_discriminator_reads_its_own_way() -> None:
     torch.manual_seed(0)
-    network = roughened(Discriminator(3, 4, [8, 8], 5, 0, 1, 1.0, 8, 1))
+    network = roughened(Discriminator(3, 4, [8, 8], 5, 0))
     images, text = torch.randn(2, 3, 8, 8), torch.randn(2, 1, 5)
     seen, wanted = network.seen(images), network.understood(text)
     assert seen.shape == wanted.shape == (2, 256)

@@ -9,7 +9,7 @@ import pytest
 
 from belamy.scenes.checking import agrees, look
 from belamy.scenes.drawing import CHANCES, draw
-from belamy.scenes.grammar import PALETTE, Scene, Thing, caption, related_scenes, single_scenes
+from belamy.scenes.grammar import ALIKE, OPTIONAL, PALETTE, SIZES, Scene, Thing, caption, related_scenes, single_scenes
 
 
 def canvas(side: int, ground: tuple[int, int, int]) -> np.ndarray:
@@ -88,7 +88,7 @@ def test_every_real_picture_is_read_right(side: int, scenes: list[Scene]) -> Non
     order, chance = random.Random(1), np.random.default_rng(1)
     for scene in order.sample(scenes, 150):
         picture = draw(scene, side, chance.random(CHANCES, dtype=np.float32))
-        _, says = caption(scene, order.choice, whole=True)
+        _, says = caption(scene, order.choice, tell=OPTIONAL)
         assert agrees(scene, says, picture)["all"], scene
 
 
@@ -99,7 +99,7 @@ def test_captions_say_what_they_claim() -> None:
         (thing,) = scene.things
         assert thing.colour in text and thing.shape in text
         assert ("ground" in says) == (scene.ground in text)
-        assert ("size" in says) == any(word in text.split() for word in ("large", "big", "small", "little"))
+        assert ("size" in says) == any(word in text.split() for size in SIZES for word in ALIKE[size])
         assert "  " not in text and " ," not in text and " a orange" not in f" {text}"
 
 
@@ -116,6 +116,6 @@ def test_a_relation_may_be_told_from_either_side() -> None:
 def test_unheard_captions_are_in_other_forms() -> None:
     order = random.Random(4)
     scenes = order.sample(single_scenes(), 200)
-    heard = {caption(scene, order.choice, whole=True)[0] for scene in scenes}
-    unheard = {caption(scene, order.choice, unheard=True, whole=True)[0] for scene in scenes}
+    heard = {caption(scene, order.choice, tell=OPTIONAL)[0] for scene in scenes}
+    unheard = {caption(scene, order.choice, unheard=True, tell=OPTIONAL)[0] for scene in scenes}
     assert not heard & unheard

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from belamy.chance import Chance, key
 from belamy.data.captions import Captioned, numbered
 from belamy.errors import UserError
 from belamy.scenes.drawing import CHANCES, draw
-from belamy.scenes.grammar import Scene, caption, related_scenes, single_scenes
+from belamy.scenes.grammar import OPTIONAL, Scene, caption, related_scenes, single_scenes
 from belamy.text.embedded import Texts, shared_home
 from belamy.text.encoders import DEFAULT
 
@@ -59,8 +60,8 @@ class Shapes(Captioned):
         self._rows = np.arange(count)
         self._alike: dict[frozenset[Any], list[int]] = {}
         for row in range(count):
-            for claim in self._truth[row]:
-                self._alike.setdefault(self._truth[row] - {claim}, []).append(row)
+            for claims in (self._truth[row], *(self._truth[row] - {claim} for claim in self._truth[row])):
+                self._alike.setdefault(claims, []).append(row)
         self.facts = {
             "kind": "captions", "resolution": resolution, "channels": 3, "classes": None, "text": self.texts.facts,
             "text_width": self.texts.facts["width"], "words": words, "scenes": objects, "count": count,
@@ -91,7 +92,10 @@ class Shapes(Captioned):
         return np.array([[not self._says[number] <= truth for number in own] for truth, own in pairs])
 
     def nearly(self, indices: NDArray[np.int64], rng: Chance) -> NDArray[np.int64]:
-        """Captions of scenes that differ in one thing at most: about half of them are true all the same."""
+        """Captions of scenes that differ in one thing at most, or have two colours exchanged.
+
+        About half of them are true all the same.
+        """
         drawn = rng.uniform(4, 2).numpy()
         return np.array([
             [self._neighbour(row, *pair) for pair in pairs]
@@ -99,22 +103,29 @@ class Shapes(Captioned):
         ])  # fmt: skip
 
     def _neighbour(self, row: int, which: float, place: float) -> int:
-        """The caption of a trained scene that has all claims of this one but one, which chance names."""
+        """The caption of a trained scene that has all claims of this one but one, which chance names.
+
+        Or all, with colours exchanged: a bag of words would not tell.
+        """
         claims = sorted(self._truth[row], key=repr)
-        others = self._alike.get(self._truth[row] - {claims[int(which * len(claims))]}, [row])
+        number = int(which * (len(claims) + 1))
+        kept = self._truth[row] - {claims[number]} if number < len(claims) else _claims(_exchanged(self._scenes[row]))
+        others = self._alike.get(kept, [row])
         return int(self._told[others[int(place * len(others))]])
 
     def spoken(self, number: int) -> str:
         return self._spoken[number]
 
-    def described(self, n: int, unheard: bool = False) -> tuple[Tensor, list[Scene], list[frozenset[str]]]:
+    def described(
+        self, n: int, unheard: bool = False, tell: Collection[str] = OPTIONAL
+    ) -> tuple[Tensor, list[Scene], list[frozenset[str]]]:
         """``n`` scenes told whole, in an order fixed for all seeds: encoded texts, scenes, and what is told of them.
 
-        ``unheard``: in ways that training never uses.
+        ``unheard``: in ways that training never uses. ``tell``: as in ``caption``.
         """
         scenes = [self._scenes[row] for row in self._rows[self.order(n)]]
         said = [
-            caption(scene, partial(_choose, iter(_numbers("asked", row, unheard))), unheard, whole=True)
+            caption(scene, partial(_choose, iter(_numbers("asked", row, unheard))), unheard, tell)
             for row, scene in enumerate(scenes)
         ]
         texts, numbers = numbered([text for text, _ in said])
@@ -134,6 +145,15 @@ class Shapes(Captioned):
 def unseen_scene(scene: Scene) -> bool:
     """Whether training never shows this scene."""
     return key("unseen", scene) % 10_000 < 10_000 * UNSEEN
+
+
+def _exchanged(scene: Scene) -> Scene:
+    """The scene whose first thing has the colour of the second, or of the ground, which has that of the first."""
+    first, *others = scene.things
+    if others:
+        pair = (replace(first, colour=others[0].colour), replace(others[0], colour=first.colour))
+        return replace(scene, things=pair)
+    return replace(scene, things=(replace(first, colour=scene.ground),), ground=first.colour)
 
 
 def _drawn(scenes: Sequence[Scene], count: int, what: str) -> list[Scene]:

@@ -12,13 +12,16 @@ from torch import Tensor
 from belamy.chance import Chance
 from belamy.duel import Duel, suited_to_pictures
 from belamy.game import Batch
-from belamy.networks.r3gan import layout
+from belamy.networks.r3gan import base_size
 from belamy.networks.text2image import Discriminator, Generator, match
 from belamy.ops.penalties import squared_gradients
-from belamy.ops.values import Count, Counts, Positive, Weight, Whole
+from belamy.ops.processes import gathered, whole_batch
+from belamy.ops.values import Count, Weight, Whole
 
 TEMPERATURE = 0.1
 """Of the contrastive loss, whose likenesses are cosines."""
+FAR = -100.0
+"""A likeness that counts for nothing."""
 
 
 class Text2Image(Duel):
@@ -29,7 +32,8 @@ class Text2Image(Duel):
     - ``mismatch`` weighs that a picture fits its caption better than each of "wrong" [B, K, 1 + W, D], in the
       relativistic form: softplus(wrong - right). It asks this of real pictures of the discriminator, and of its own of
       the generator;
-    - ``contrastive`` that it is nearest to its own caption (XMC-GAN, Zhang et al., 2021);
+    - ``contrastive`` that it is nearest to its own caption, among those and all of the batch (XMC-GAN, Zhang et al.,
+      2021);
     - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
@@ -39,21 +43,22 @@ class Text2Image(Duel):
 
     def __init__(
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
-        code: Count = 128, widths: Counts | None = None, blocks: Count = 1, expansion: Positive = 1.0,
-        group: Count = 32, gamma: Weight | None = None, burn_in: Whole = 100_000, stride: int | None = None,
-        loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None, mismatch: Weight = 1.0,
-        contrastive: Weight = 0.5, text_penalty: Weight = 0.001, vary: Weight = 0.001,
+        code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
+        burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
         augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
         count: Whole = 0, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip
         suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
         super().__init__(latent, loss, correct=correct, **suited, **others)
-        base, widths, stride = layout(resolution, widths, stride)
-        own = (blocks, expansion, group, stride)
-        self.generator = Generator(channels, base, widths, latent, text_width, code, words, *own)
-        self.discriminator = Discriminator(channels, base, widths, text_width, words, *own)
+        base = base_size(resolution)
+        sizes = range((resolution // base).bit_length())
+        painting, looking = ([min(most, last << size) for size in reversed(sizes)] for last in (width, -(-width // 2)))
+        self.generator = Generator(channels, base, painting, latent, text_width, code, words)
+        self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
         self.text_penalty, self.vary = text_penalty, vary
+        self.rowwise = self.rowwise and not contrastive
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
         mean, spread = self.generator.read(batch["text"])
@@ -93,10 +98,19 @@ class Text2Image(Duel):
             ahead = match(seen, wanted)[:, None] - match(seen[:, None].expand_as(wrong), wrong)
             found["mismatch"] = self.mismatch * (told * F.softplus(-ahead).mean(1)).mean()
         if self.contrastive:
-            choices = torch.cat([wanted[:, None], wrong], 1)
-            likeness = F.cosine_similarity(seen[:, None], choices, dim=2) / TEMPERATURE
+            likeness = self._likeness(seen, torch.cat([wanted[:, None], wrong], 1), batch["text"])
             found["contrastive"] = self.contrastive * (told * -F.log_softmax(likeness, 1)[:, 0]).mean()
         return found
+
+    def _likeness(self, seen: Tensor, choices: Tensor, text: Tensor) -> Tensor:
+        """How near what is seen [B, S] is to ``choices`` [B, N, S], the first of which is its own, and to what other
+        rows of the global batch were told, [B, N + rows]: their texts differ from its own, or are told to be far.
+        """
+        mine, others = text[:, 0], gathered(text[:, 0])
+        same = (mine[:, None] == others).all(2) | (others == 0).all(1)
+        directions = F.normalize(whole_batch(choices[:, 0]), dim=1)
+        among = (F.normalize(seen, dim=1) @ directions.mT).masked_fill(same, FAR)
+        return torch.cat([F.cosine_similarity(seen[:, None], choices, dim=2), among], 1) / TEMPERATURE
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         if not self.vary:

@@ -1,6 +1,7 @@
-"""Networks that are told what to paint: R3GAN's towers (Huang et al., 2024), which a text modulates and is judged with.
+"""Networks that are told what to paint: DCGAN's convolutions (Radford et al., 2016) without normalisation.
 
-As in DF-GAN (Tao et al., 2022) there is one stage, and the text enters at every size of the maps.
+As in DF-GAN (Tao et al., 2022) there is one stage. Residual towers, as R3GAN has them, begin with blocks that do
+nothing, and learn to tell shapes apart several times as late.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from belamy.networks.r3gan import Descent, bent, brush, normal, painted, tower
-from belamy.ops.convolution import pointwise
+from belamy.networks.r3gan import bent, normal
+from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.precision import in_full
-from belamy.ops.resample import upsample
 
 HEAD = 64
+KINK = 0.2
+KEPT = math.sqrt(2 / (1 + KINK**2))
+"""Of weights before a kink, so that maps are as large after it (He et al., 2015)."""
+FAINT = 0.3
+"""Pictures begin so much fainter."""
 SLOW = 0.3
 """Scales the weights that read, as they run: Adam then moves them so much more slowly, or they outrun the pictures."""
 
@@ -62,7 +67,7 @@ class Reader(nn.Module):
             asked = self.queries.expand(text.shape[0], -1, -1)
             found = attended(asked, F.linear(words, self.keys), self.values(words), absent)
             seen = torch.cat([seen, found.flatten(1)], 1)
-        code: Tensor = self.leave(F.leaky_relu(self.enter(seen), 0.2))
+        code: Tensor = self.leave(F.leaky_relu(self.enter(seen), KINK))
         return code
 
 
@@ -105,23 +110,23 @@ class Listening(nn.Module):
 class Generator(nn.Module):
     """Latents [B, ``latent``] and codes [B, ``code``] of texts to images [B, ``channels``, R, R].
 
-    ``read`` makes codes of encoded texts; with ``words``, places of the 8x8 maps look at words as well.
+    ``widths`` are channels from maps [base, base] upwards. ``read`` makes codes of encoded texts; with ``words``,
+    places of the second maps look at words as well. A ground is painted at once: it takes long to find from maps.
     """
 
-    def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, text: int, code: int, words: int,
-                 blocks: int, expansion: float, group: int, stride: int) -> None:  # fmt: skip
+    def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, text: int, code: int,
+                 words: int) -> None:  # fmt: skip
         super().__init__()
-        self.stride, told = stride, latent + code
+        told, places = latent + code, base * base
+        self.base = base
         self.reader = Reader(text, 2 * code, 4 if words else 0)
-        self.basis = nn.Parameter(torch.randn(widths[0], base, base))
-        self.project = normal(torch.empty(widths[0], told), told)
-        self.stages = nn.ModuleList(tower(widths, blocks, expansion, group))
-        self.styles = nn.ParameterList(normal(torch.empty(2 * width, told), told, 0.5) for width in widths)
-        self.transitions = nn.ParameterList(
-            normal(torch.empty(after, before), before) for before, after in pairwise(widths)
+        self.enter = normal(torch.empty(widths[0] * places, told), told)
+        self.filters = nn.ParameterList(
+            normal(torch.empty(before, after, 4, 4), 4 * before, KEPT) for before, after in pairwise(widths)
         )
+        self.biases = nn.ParameterList(torch.zeros(size) for size in (widths[0] * places, *widths[1:], channels))
         self.listening = Listening(widths[1], text) if words else None
-        self.paint = brush(channels, widths[-1], stride)
+        self.paint = normal(torch.empty(channels, widths[-1], 3, 3), 9 * widths[-1], FAINT)
         self.ground = nn.Parameter(torch.zeros(channels, told))
 
     def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,33 +137,39 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor, code: Tensor, text: Tensor) -> Tensor:
         told = torch.cat([latent, code], 1)
-        maps = (self.basis * F.linear(told, self.project)[:, :, None, None]).contiguous(
-            memory_format=torch.channels_last
-        )
-        for index, (stage, style) in enumerate(zip(self.stages, self.styles, strict=True)):
-            if index:
-                maps = upsample(maps, self.transitions[index - 1])
-            gain, shift = F.linear(told, style)[:, :, None, None].chunk(2, dim=1)
-            maps = stage(maps * (1 + gain) + shift)
-            if index == 1 and self.listening is not None:
+        first, *biases, last = self.biases
+        maps = F.leaky_relu(F.linear(told, self.enter, first), KINK).unflatten(1, (-1, self.base, self.base))
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        for index, (filters, bias) in enumerate(zip(self.filters, biases, strict=True)):
+            maps = F.leaky_relu(conv_transpose2d(maps, filters, bias, stride=2, padding=1), KINK)
+            if index == 0 and self.listening is not None:
                 maps = self.listening(maps, text)
         ground = F.linear(told, self.ground)[:, :, None, None].float()
-        return bent(painted(maps, self.paint, None, self.stride) + ground)
+        return bent(conv2d(maps, self.paint, last, padding=1).float() + ground)
 
 
 class Discriminator(nn.Module):
     """Images [B, ``channels``, R, R] to what is ``seen`` in them, which ``match`` holds against texts."""
 
-    def __init__(self, channels: int, base: int, widths: Sequence[int], text: int, words: int, blocks: int,
-                 expansion: float, group: int, stride: int, seen: int = 256) -> None:  # fmt: skip
+    def __init__(self, channels: int, base: int, widths: Sequence[int], text: int, words: int,
+                 seen: int = 256) -> None:  # fmt: skip
         super().__init__()
-        self.descent = Descent(channels, widths, blocks, expansion, group, stride)
-        self.gather = normal(torch.empty(seen, widths[0] * base * base), widths[0] * base * base)
+        last = widths[0] * base * base
+        self.look = normal(torch.empty(widths[-1], channels, 3, 3), 9 * channels, KEPT)
+        self.filters = nn.ParameterList(
+            normal(torch.empty(after, before, 4, 4), 16 * before, KEPT) for before, after in pairwise(widths[::-1])
+        )
+        self.biases = nn.ParameterList(torch.zeros(width) for width in widths[::-1])
+        self.gather = normal(torch.empty(seen, last), last)
         self.reader = Reader(text, seen, 4 if words else 0)
 
     def seen(self, images: Tensor) -> Tensor:
         """What is in pictures [B, C, R, R]: float32 [B, ``seen``]."""
-        maps = self.descent(images)
+        first, *biases = self.biases
+        images = images.contiguous(memory_format=torch.channels_last)
+        maps = F.leaky_relu(conv2d(images, self.look, first, padding=1), KINK)
+        for filters, bias in zip(self.filters, biases, strict=True):
+            maps = F.leaky_relu(conv2d(maps, filters, bias, stride=2, padding=1), KINK)
         with in_full(images):
             return F.linear(maps.float().flatten(1), self.gather)
 

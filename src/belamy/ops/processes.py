@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributed.nn.functional import all_reduce
 
@@ -138,6 +139,15 @@ def mean_over_processes(value: Tensor) -> Tensor:
     """The mean of what each process has as ``value``, of any shape, differentiable."""
     mean: Tensor = all_reduce(value) / processes() if processes() > 1 else value
     return mean
+
+
+def whole_batch(rows: Tensor) -> Tensor:
+    """The rows [B, D] of the global batch, in its order, for those [B / processes, D] held here; differentiable."""
+    if processes() == 1:
+        return rows
+    before = dist.get_rank() * len(rows)
+    whole: Tensor = all_reduce(F.pad(rows, (0, 0, before, (processes() - 1) * len(rows) - before)))
+    return whole
 
 
 def gathered(rows: Tensor) -> Tensor:

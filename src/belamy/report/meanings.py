@@ -59,6 +59,9 @@ _MEANINGS = {
     "attributes_paraphrased": Meaning(
         "All as said, in new words", "The same for scenes and words that training never had.", "higher", 1, True
     ),
+    "attributes_brief": Meaning(
+        "All as said, in few words", "The same where shape and colour alone are told.", "higher", 1, True
+    ),
     **{
         f"attributes_{name}": Meaning(f"{name.capitalize()} as said", "By pixels.", "higher", 1, True)
         for name in ("shape", "colour", "size", "place", "relation", "ground")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -61,7 +61,7 @@ Choose = Callable[[Sequence[Any]], Any]
 """Takes one of several, by chance."""
 
 ALIKE: dict[str, tuple[str, ...]] = {
-    "large": ("large", "big"), "small": ("small", "little"),
+    "large": ("large", "big", "giant", "enormous"), "small": ("small", "little", "mini", "miniature"),
     "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
     "above": ("above", "over"), "below": ("below", "under"),
 }  # fmt: skip
@@ -71,27 +71,30 @@ ELSEWISE: dict[str, tuple[str, ...]] = {
     "above": ("above", "higher than"), "below": ("below", "beneath"),
 }  # fmt: skip
 OPPOSITE = {"left of": "right of", "above": "below"}
-SOMETIMES = (True,) * 6 + (False,)
+SOMETIMES = (True, True, True, False)
 """How often a caption says what it could leave out."""
+OPTIONAL = ("size", "place", "ground")
 
 
-def caption(scene: Scene, choose: Choose, unheard: bool = False, whole: bool = False) -> tuple[str, frozenset[str]]:
+def caption(
+    scene: Scene, choose: Choose, unheard: bool = False, tell: Collection[str] | None = None
+) -> tuple[str, frozenset[str]]:
     """What one may say of a scene, and which of its attributes that tells.
 
-    ``unheard``: in one of the ways that training never uses. ``whole``: with everything.
+    ``unheard``: in one of the ways that training never uses. ``tell`` what of OPTIONAL; by default chance decides.
     """
+    told = {part for part in OPTIONAL if (choose(SOMETIMES) if tell is None else part in tell)}
     words = ELSEWISE if unheard else ALIKE
     if scene.relation is not None:
-        return _relation(scene, choose, words, unheard, whole)
+        return _relation(scene, choose, words, unheard, told & {"ground"})
     (thing,) = scene.things
-    says = {part for part in ("size", "place", "ground") if whole or choose(SOMETIMES)}
-    size = choose(words[str(thing.size)]) if "size" in says else ""
+    size = choose(words[str(thing.size)]) if "size" in told else ""
     text = choose(UNHEARD if unheard else FORMS)(
         _words("a", size, thing.colour, thing.shape),
-        _place(str(scene.place), choose, unheard) if "place" in says else "",
-        scene.ground if "ground" in says else "",
+        _place(str(scene.place), choose, unheard) if "place" in told else "",
+        scene.ground if "ground" in told else "",
     )
-    return _tidy(text), frozenset({"shape", "colour"} | says)
+    return _tidy(text), frozenset({"shape", "colour"} | told)
 
 
 def _words(*words: str) -> str:
@@ -101,15 +104,17 @@ def _words(*words: str) -> str:
 
 def _place(place: str, choose: Choose, unheard: bool) -> str:
     if place == "centre":
-        return str(choose(("in the very centre", "in the middle") if unheard else ("in the middle", "in the centre")))
+        heard = ("in the middle", "in the centre", "at the centre")
+        return str(choose(("in the very centre", "in the middle") if unheard else heard))
     if " " in place:
         above, side = place.split()
         other = {"top": "upper", "bottom": "lower"}[above]
-        heard = (f"at the {place}", f"in the {place} corner", f"in the {other} {side}")
-        return str(choose((f"near the {place} corner", f"in the {other} {side} corner") if unheard else heard))
+        corner = (f"at the {place}", f"in the {place} corner", f"in the {other} {side}", f"in the {other} {side} part")
+        return str(choose((f"near the {place} corner", f"in the {other} {side} corner") if unheard else corner))
     if unheard:
         return str(choose((f"near the {place} edge", f"at the {place}")))
-    return str(choose((f"at the {place}", f"on the {place}"))) if place in ("left", "right") else f"at the {place}"
+    edge = (f"at the {place}", f"by the {place} edge", f"at the {place} side")
+    return str(choose((*edge, f"on the {place}") if place in ("left", "right") else edge))
 
 
 def _on(ground: str, form: str) -> str:
@@ -127,6 +132,15 @@ FORMS: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"an image of {thing} {place} {_on(ground, ', the background {}')}",
     lambda thing, place, ground: f"{thing} is shown {place} {_on(ground, 'over a {} background')}",
     lambda thing, place, ground: f"{place} there is {thing} {_on(ground, 'on a {} background')}",
+    lambda thing, place, ground: f"show {thing} {place} {_on(ground, ', the rest is {}')}",
+    lambda thing, place, ground: f"paint {thing} {place} {_on(ground, 'on {}')}",
+    lambda thing, place, ground: f"the picture shows {thing} {place} {_on(ground, 'before a {} background')}",
+    lambda thing, place, ground: f"{_on(ground, ' a {} background,')} {thing} {place}",
+    lambda thing, place, ground: f"{thing} {place} {_on(ground, 'with {} behind it')}",
+    lambda thing, place, ground: f"{_on(ground, 'on a {} ground there is')} {thing} {place}",
+    lambda thing, place, ground: f"we have {thing} {place} {_on(ground, ', all around it is {}')}",
+    lambda thing, place, ground: f"a drawing of {thing}, {place} {_on(ground, ', {} background')}",
+    lambda thing, place, ground: f"{_on(ground, 'make the background {} and put')} {thing} {place}",
 )
 UNHEARD: tuple[Callable[[str, str, str], str], ...] = (
     lambda thing, place, ground: f"please draw {thing} {place} {_on(ground, 'in front of a {} background')}",
@@ -136,17 +150,15 @@ UNHEARD: tuple[Callable[[str, str, str], str], ...] = (
 
 
 def _relation(
-    scene: Scene, choose: Choose, words: dict[str, tuple[str, ...]], unheard: bool, whole: bool
+    scene: Scene, choose: Choose, words: dict[str, tuple[str, ...]], unheard: bool, told: set[str]
 ) -> tuple[str, frozenset[str]]:
     first, second = (_words("a", thing.colour, thing.shape) for thing in scene.things)
     relation = str(scene.relation)
     if choose((False, True)):
         first, second, relation = second, first, OPPOSITE[relation]
-    says = {"shape", "colour", "relation"} | ({"ground"} if whole or choose(SOMETIMES) else set())
     pair = f"{first} {choose(words[relation])} {second}"
-    ground = scene.ground if "ground" in says else ""
-    text = choose(UNHEARD if unheard else FORMS)(pair, "", ground)
-    return _tidy(text), frozenset(says)
+    text = choose(UNHEARD if unheard else FORMS)(pair, "", scene.ground if told else "")
+    return _tidy(text), frozenset({"shape", "colour", "relation"} | told)
 
 
 def _tidy(text: str) -> str:
