@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 PALETTE = {
@@ -71,9 +71,9 @@ ELSEWISE: dict[str, tuple[str, ...]] = {
     "above": ("above", "higher than"), "below": ("below", "beneath"),
 }  # fmt: skip
 OPPOSITE = {"left of": "right of", "above": "below"}
-SOMETIMES = (True, True, True, False)
-"""How often a caption says what it could leave out."""
 OPTIONAL = ("size", "place", "ground")
+SAID = (OPTIONAL,) * 7 + tuple(combinations(OPTIONAL, 2)) + tuple(combinations(OPTIONAL, 1)) + ((),) * 2
+"""What captions say of it: mostly all, and often enough nothing, that a prompt of few words is painted as one thing."""
 
 
 def caption(
@@ -83,7 +83,7 @@ def caption(
 
     ``unheard``: in one of the ways that training never uses. ``tell`` what of OPTIONAL; by default chance decides.
     """
-    told = {part for part in OPTIONAL if (choose(SOMETIMES) if tell is None else part in tell)}
+    told = set(choose(SAID) if tell is None else tell)
     words = ELSEWISE if unheard else ALIKE
     if scene.relation is not None:
         return _relation(scene, choose, words, unheard, told & {"ground"})
