@@ -15,6 +15,7 @@ from belamy.game import Batch
 from belamy.networks.r3gan import base_size
 from belamy.networks.text2image import Discriminator, Generator, match
 from belamy.ops.penalties import squared_gradients
+from belamy.ops.precision import in_full
 from belamy.ops.processes import gathered, whole_batch
 from belamy.ops.values import Count, Weight, Whole
 
@@ -103,14 +104,17 @@ class Text2Image(Duel):
         return found
 
     def _likeness(self, seen: Tensor, choices: Tensor, text: Tensor) -> Tensor:
-        """How near what is seen [B, S] is to ``choices`` [B, N, S], the first of which is its own, and to what other
-        rows of the global batch were told, [B, N + rows]: their texts differ from its own, or are told to be far.
+        """Cosines over TEMPERATURE [B, N + R] of what is seen [B, S] with ``choices`` [B, N, S], its own at first, and
+        with what the R rows of the global batch were told.
+
+        Of the latter those are far away whose ``text`` [B, 1 + W, D] is its own, or nothing.
         """
         mine, others = text[:, 0], gathered(text[:, 0])
         same = (mine[:, None] == others).all(2) | (others == 0).all(1)
-        directions = F.normalize(whole_batch(choices[:, 0]), dim=1)
-        among = (F.normalize(seen, dim=1) @ directions.mT).masked_fill(same, FAR)
-        return torch.cat([F.cosine_similarity(seen[:, None], choices, dim=2), among], 1) / TEMPERATURE
+        with in_full(seen):
+            cosines = F.normalize(seen, dim=1) @ F.normalize(whole_batch(choices[:, 0]), dim=1).mT
+        own = F.cosine_similarity(seen[:, None], choices, dim=2)
+        return torch.cat([own, cosines.masked_fill(same, FAR)], 1) / TEMPERATURE
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         if not self.vary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -50,6 +51,13 @@ class Discriminator(nn.Sequential):
         self.apply(_first_weights)
 
 
+def halved(maps: Tensor, filters: Iterable[Tensor], biases: Iterable[Tensor]) -> Tensor:
+    """Maps [B, C, H, H] after convolutions by ``filters`` [D, C, 4, 4] and ``biases`` [D], each to half the side."""
+    for weight, bias in zip(filters, biases, strict=True):
+        maps = F.leaky_relu(conv2d(maps, weight, bias, stride=2, padding=1), 0.2)
+    return maps
+
+
 class Reader(nn.Module):
     """Pictures [B, ``channels``, R, R] to ``hidden`` numbers [B, ``hidden``], by the discriminator's convolutions.
 
@@ -68,8 +76,7 @@ class Reader(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         maps = images.contiguous(memory_format=torch.channels_last)
-        for weight, bias in zip(self.filters, self.biases, strict=True):
-            maps = F.leaky_relu(conv2d(maps, weight, bias, stride=2, padding=1), 0.2)
+        maps = halved(maps, self.filters, self.biases)
         with in_full(images):
             return F.leaky_relu(self.gather(maps.float().flatten(1)), 0.2)
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from belamy.networks.dcgan import halved
 from belamy.networks.r3gan import bent, normal
 from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.precision import in_full
@@ -167,9 +168,7 @@ class Discriminator(nn.Module):
         """What is in pictures [B, C, R, R]: float32 [B, ``seen``]."""
         first, *biases = self.biases
         images = images.contiguous(memory_format=torch.channels_last)
-        maps = F.leaky_relu(conv2d(images, self.look, first, padding=1), KINK)
-        for filters, bias in zip(self.filters, biases, strict=True):
-            maps = F.leaky_relu(conv2d(maps, filters, bias, stride=2, padding=1), KINK)
+        maps = halved(F.leaky_relu(conv2d(images, self.look, first, padding=1), KINK), self.filters, biases)
         with in_full(images):
             return F.linear(maps.float().flatten(1), self.gather)
 
