@@ -59,6 +59,12 @@ def test_prompts_that_say_nothing(vectors: Path) -> None:
         checked("привет", own)
 
 
+@pytest.mark.parametrize("guidance", [-1.0, float("nan"), float("inf"), 1e30])
+def test_guidance_that_would_paint_nothing_of_use(guidance: float) -> None:
+    with pytest.raises(UserError, match="should be from 0 to 100"):
+        Prompt("red", guidance=guidance)
+
+
 def test_a_model_refuses_another_encoder(vectors: Path, tmp_path: Path) -> None:
     facts = Texts(["red", "blue cat"], str(vectors), 2, tmp_path / "kept").facts
     found = conditions(Prompt("red", negative="blue"), {"text": facts})

@@ -115,8 +115,9 @@ class Sentences(Encoder):
 
     def knows(self, text: str) -> bool:
         """Whether the tokenizer has names for any of the letters of ``text``."""
-        unknown, names = self._model.tokenizer.unk_token_id, self._model.tokenizer(text, add_special_tokens=False)
-        return any(name != unknown for name in names["input_ids"])
+        tokenizer = self._model.tokenizer
+        names = tokenizer(text, add_special_tokens=False, truncation=True, max_length=self._model.max_seq_length)
+        return any(name != tokenizer.unk_token_id for name in names["input_ids"])
 
 
 def _place(name: str) -> str:
@@ -230,5 +231,6 @@ def warn_cut(count: int, longest: str) -> None:
     """Says that texts were cut, and which."""
     if count:
         shown = longest if len(longest) <= 60 else longest[:57] + "..."
-        warnings.warn(f"{count} texts are too long to be read whole, such as {shown!r}: their ends are left out",
-                      stacklevel=3)  # fmt: skip
+        whose = f"the text {shown!r} is" if count == 1 else f"{count} texts are"
+        example = "" if count == 1 else f", such as {shown!r}"
+        warnings.warn(f"{whose} too long to be read whole{example}: only the beginning counts", stacklevel=3)

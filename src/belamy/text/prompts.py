@@ -14,14 +14,24 @@ from belamy.errors import UserError
 from belamy.text.embedded import centred
 from belamy.text.encoders import checked, encoder, warn_cut
 
+FARTHEST = 100
+"""Guidance at most: pictures are extreme long before."""
+
 
 @dataclass(frozen=True)
 class Prompt:
-    """What to paint. ``guidance`` above 1 goes further from ``negative``, or from nothing said, towards ``text``."""
+    """What to paint. ``guidance`` above 1 goes further from ``negative``, or from nothing said, towards ``text``.
+
+    Raises UserError for guidance that is not from 0, which paints ``negative``, to FARTHEST.
+    """
 
     text: str
     negative: str | None = None
     guidance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.guidance is not None and not 0 <= self.guidance <= FARTHEST:
+            raise UserError(f"guidance {self.guidance:g} should be from 0 to {FARTHEST}; 1 is the prompt alone")
 
 
 def conditions(prompt: Prompt, facts: dict[str, Any]) -> dict[str, Tensor]:
