@@ -16,7 +16,7 @@ from tiny import roughened
 
 def game(**options: object) -> Text2Image:
     torch.manual_seed(0)
-    small = {"width": 4, "most": 8, "latent": 4, "code": 6, "text_width": 5, "augment": 0.0}
+    small = {"width": 4, "most": 8, "latent": 4, "code": 6, "text_width": 5, "augment": 0.0, "blur": 0.0}
     return roughened(Text2Image(resolution=8, channels=3, **{**small, **options}))  # type: ignore[arg-type]
 
 
@@ -49,6 +49,26 @@ def test_wrong_captions_cost_what_the_formulas_say() -> None:
         contrastive += (math.log(sum(map(math.exp, cosines))) - cosines[0]) / 6
     assert others["mismatch"].item() == pytest.approx(2 * mismatch, rel=1e-4)
     assert others["contrastive"].item() == pytest.approx(3 * contrastive, rel=1e-4)
+
+
+def test_the_generator_heeds_a_share_of_what_fits() -> None:
+    rows, terms = batch(), []
+    for heed in (1.0, 0.25):
+        score = game(heed=heed).generator_loss(rows, Chance(0, range(6)))
+        terms.append(torch.stack([score.terms["mismatch"], score.terms["contrastive"]]).detach())
+    assert torch.allclose(terms[1], 0.25 * terms[0])
+
+
+def test_texts_are_blurred_by_a_part_of_a_wrong_one_where_something_was_told() -> None:
+    rows = batch(words=3)
+    rows["text"][0], rows["text"][1, 2:] = 0, 0
+    blurred = game(words=3, blur=0.5)._blurred(rows, Chance(0, range(6)))
+    added, wrong = blurred - rows["text"], rows["wrong"][:, 0]
+    share = added[2:].flatten(1).norm(dim=1) / wrong[2:].flatten(1).norm(dim=1)
+    assert 0 < share.min() and share.max() < 0.5 and share.std() > 0.02
+    assert torch.allclose(added[2:], share[:, None, None] * wrong[2:], atol=1e-6)
+    assert not blurred[0].any() and not blurred[1, 2:].any() and added[1, :2].any()
+    assert game(words=3)._blurred(rows, Chance(0, range(6))).equal(rows["text"])
 
 
 def test_the_text_penalty_is_the_squared_gradient() -> None:

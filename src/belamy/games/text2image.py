@@ -34,19 +34,22 @@ class Text2Image(Duel):
       relativistic form: softplus(wrong - right). It asks this of real pictures of the discriminator, and of its own of
       the generator;
     - ``contrastive`` that it is nearest to its own caption, among those and all of the batch (XMC-GAN, Zhang et al.,
-      2021);
+      2021). Of both the generator heeds a share ``heed``: what fits a caption best is not yet what is real;
     - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
     - ``vary`` conditioning augmentation (StackGAN, Zhang et al., 2017): what a text means is drawn from a Gaussian,
-      which is kept near the standard one.
+      which is kept near the standard one;
+    - ``blur`` that each text is mixed with up to so much of one of its wrong ones, in training: words never used then
+      cost less.
     """
 
     def __init__(
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
-        mismatch: Weight = 1.0, contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, heed: Weight = 0.2, text_penalty: Weight = 0.001,
+        vary: Weight = 0.001, blur: Weight = 0.25,
         augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
         count: Whole = 0, batch: Count = 32, **others: Any,
     ) -> None:  # fmt: skip
@@ -58,21 +61,30 @@ class Text2Image(Duel):
         self.generator = Generator(channels, base, painting, latent, text_width, code, words)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
-        self.text_penalty, self.vary = text_penalty, vary
+        self.heed, self.text_penalty, self.vary, self.blur = heed, text_penalty, vary, blur
         self.rowwise = self.rowwise and not contrastive
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        mean, spread = self.generator.read(batch["text"])
+        text = self._blurred(batch, rng)
+        mean, spread = self.generator.read(text)
         latent, haze = rng.normal(self.latent), rng.normal(self.code)
-        pictures: Tensor = self.generator(latent, self._meant(mean, spread, haze), batch["text"])
+        pictures: Tensor = self.generator(latent, self._meant(mean, spread, haze), text)
         return pictures
+
+    def _blurred(self, batch: Batch, rng: Chance) -> Tensor:
+        """The texts [B, 1 + W, D] as training sees them; what was not told, and words that are not there, stay zeros."""
+        text = batch["text"].detach()
+        if not self.blur or "wrong" not in batch:
+            return text
+        share = self.blur * rng.uniform(1, 1)
+        return text + share * batch["wrong"][:, 0] * (text != 0)
 
     def _meant(self, mean: Tensor, spread: Tensor, haze: Tensor) -> Tensor:
         return mean + (0.5 * spread).exp() * haze if self.vary else mean
 
     def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """The first set should fit its captions: real pictures in the discriminator's turn."""
-        text = batch["text"].detach()
+        text = self._blurred(batch, rng)
         learning = torch.is_grad_enabled()
         judging = learning and len(sets) > 1 and bool(self.text_penalty)
         if judging:
