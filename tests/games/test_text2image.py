@@ -51,10 +51,10 @@ def test_wrong_captions_cost_what_the_formulas_say() -> None:
     assert others["contrastive"].item() == pytest.approx(3 * contrastive, rel=1e-4)
 
 
-def test_the_generator_heeds_a_share_of_what_fits() -> None:
+def test_a_share_of_what_fits_steers_the_generator() -> None:
     rows, terms = batch(), []
-    for heed in (1.0, 0.25):
-        score = game(heed=heed).generator_loss(rows, Chance(0, range(6)))
+    for steer in (1.0, 0.25):
+        score = game(steer=steer).generator_loss(rows, Chance(0, range(6)))
         terms.append(torch.stack([score.terms["mismatch"], score.terms["contrastive"]]).detach())
     assert torch.allclose(terms[1], 0.25 * terms[0])
 
@@ -65,7 +65,7 @@ def test_texts_are_blurred_by_a_part_of_a_wrong_one_where_something_was_told() -
     blurred = game(words=3, blur=0.5)._blurred(rows, Chance(0, range(6)))
     added, wrong = blurred - rows["text"], rows["wrong"][:, 0]
     share = added[2:].flatten(1).norm(dim=1) / wrong[2:].flatten(1).norm(dim=1)
-    assert 0 < share.min() and share.max() < 0.5 and share.std() > 0.02
+    assert share.min() > 0 and share.max() < 0.5 and share.std() > 0.02
     assert torch.allclose(added[2:], share[:, None, None] * wrong[2:], atol=1e-6)
     assert not blurred[0].any() and not blurred[1, 2:].any() and added[1, :2].any()
     assert game(words=3)._blurred(rows, Chance(0, range(6))).equal(rows["text"])

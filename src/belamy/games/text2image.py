@@ -34,7 +34,7 @@ class Text2Image(Duel):
       relativistic form: softplus(wrong - right). It asks this of real pictures of the discriminator, and of its own of
       the generator;
     - ``contrastive`` that it is nearest to its own caption, among those and all of the batch (XMC-GAN, Zhang et al.,
-      2021). Of both the generator heeds a share ``heed``: what fits a caption best is not yet what is real;
+      2021). Of both a share ``steer`` steers the generator: what fits a caption best is not yet real;
     - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
@@ -48,7 +48,7 @@ class Text2Image(Duel):
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
-        mismatch: Weight = 1.0, contrastive: Weight = 1.0, heed: Weight = 0.2, text_penalty: Weight = 0.001,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, steer: Weight = 0.2, text_penalty: Weight = 0.001,
         vary: Weight = 0.001, blur: Weight = 0.25,
         augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
         count: Whole = 0, batch: Count = 32, **others: Any,
@@ -61,7 +61,7 @@ class Text2Image(Duel):
         self.generator = Generator(channels, base, painting, latent, text_width, code, words)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
-        self.heed, self.text_penalty, self.vary, self.blur = heed, text_penalty, vary, blur
+        self.steer, self.text_penalty, self.vary, self.blur = steer, text_penalty, vary, blur
         self.rowwise = self.rowwise and not contrastive
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
@@ -72,7 +72,7 @@ class Text2Image(Duel):
         return pictures
 
     def _blurred(self, batch: Batch, rng: Chance) -> Tensor:
-        """The texts [B, 1 + W, D] as training sees them; what was not told, and words that are not there, stay zeros."""
+        """Texts [B, 1 + W, D] as training sees them; what was not told, and words that are not there, stay zeros."""
         text = batch["text"].detach()
         if not self.blur or "wrong" not in batch:
             return text
