@@ -48,7 +48,7 @@ def rates(start: float, end: float) -> dict[str, float]:
 
 def studies() -> list[Trial]:
     found = []
-    few = {"data.resolution": 32, "game.augment": 0.0, "examples": 40_000}
+    few = {"data.resolution": 32, "game.augment": 0.0, "examples": 120_000}
     ills: dict[str, tuple[str, Callable[[], str] | None, dict[str, Any]]] = {
         "healthy": ("digits", None, {}),
         "rate x 10": ("digits", None, rates(2e-2, 2e-3)),
