@@ -56,6 +56,7 @@ def studies() -> list[Trial]:
         "gamma x .01, rate x 4": ("digits", None, {"game.gamma": 1e-3, **rates(8e-3, 8e-4)}),
         "Fashion, gamma x .01": ("r3gan", lambda: str(fashion()[0]), {"data.resolution": 32, "game.gamma": 0.02}),
         "50 pictures": ("r3gan", lambda: few_emoji(50), few),
+        "50 pictures, FastGAN": ("fastgan", lambda: few_emoji(50), {**few, "examples": 60_000}),
     }
     for (ill, (recipe, data, settings)), watched in product(ills.items(), (True, False)):
         whole = {"examples": 15_000, **settings, **({} if watched else UNWATCHED)}
