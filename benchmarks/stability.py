@@ -73,7 +73,7 @@ def studies() -> list[Trial]:
         whole |= rates(faster * rate, faster * rate / 10)
         found.append(Trial("gamma", f"{data_set}, gamma x {by:g}, rate x {faster:g}", recipe, data, whole))
     for name, augment in (("augmented", None), ("plain", 0.0)):
-        whole = {"examples": 40_000, "game.augment": augment, **UNWATCHED}
+        whole = {"examples": 40_000, "game.augment": augment, "watching.times": 0}
         found.append(Trial("small", name, "r3gan", lambda: few_emoji(100), whole))
     for loss, penalties in product(("relativistic", "non-saturating"), ({"r1": 5.0, "r2": 5.0}, {"r1": 5.0})):
         whole = {"examples": 1_000_000, "game.loss": loss, "game.penalties": penalties, "watching.times": 0}
