@@ -85,11 +85,17 @@ def test_the_text_penalty_is_the_squared_gradient() -> None:
 
 def test_words_that_are_not_there_change_nothing() -> None:
     torch.manual_seed(0)
-    reader = roughened(Reader(5, 4, queries=2))
+    reader = roughened(Reader(5, 4, words=3))
     text = torch.randn(3, 4, 5)
     text[:, 3] = 0
     assert torch.allclose(reader(text), reader(text[:, :3]), atol=1e-5)
     assert not torch.allclose(reader(text), reader(text[:, :2]), atol=1e-3)
+
+
+def test_the_order_of_words_counts() -> None:
+    reader = roughened(Reader(5, 4, words=3))
+    text = torch.randn(3, 4, 5)
+    assert not torch.allclose(reader(text), reader(text[:, [0, 2, 1, 3]]), atol=1e-3)
 
 
 def test_guidance_of_one_is_the_prompt_alone_and_of_none_what_is_against_it() -> None:
