@@ -46,8 +46,8 @@ class Duel(Game):
     ``pack`` samples are judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by
     their "spectral" norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first
     ``warmup`` examples the generator is alone, and learns by its ``aims``. A game whose discriminator is ``piecewise``
-    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward. Of the other
-    terms that its discriminator is to ``assess``, a share ``steer`` steers the generator.
+    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward. Of the other terms that its
+    discriminator is to ``assess``, a share ``steer`` steers the generator.
     """
 
     classes = 0

@@ -149,8 +149,9 @@ def _retrieved(
         beside["nearest_caption"] = judged(nearest_pictures(known, asked["text"]))
         averages = (judged(nearest_pictures(known, asked["text"], count)) for count in AVERAGED)
         beside["nearest_as_new"] = _first_as_new(averages, value["novelty"])
-    for one in (value, *beside.values(), floor):
-        one["novelty"] /= floor["novelty"]
+    whole = max(floor["novelty"], 1e-9)
+    for one in (value, floor, *beside.values()):
+        one["novelty"] /= whole
     return {
         name: {
             "value": value[name], "floor": floor[name],

@@ -107,10 +107,11 @@ class Shapes(Captioned):
 
         Or all, with two exchanged: a bag of words would not tell.
         """
-        truth = self._truth[row]
-        near = [truth - {claim} for claim in sorted(truth, key=repr)]
-        near += [_claims(other) for other in _exchanged(self._scenes[row])]
-        others = self._alike.get(near[int(which * len(near))], [row])
+        claims, exchanged = sorted(self._truth[row], key=repr), _exchanged(self._scenes[row])
+        number = int(which * (len(claims) + len(exchanged)))
+        lost = number < len(claims)
+        kept = self._truth[row] - {claims[number]} if lost else _claims(exchanged[number - len(claims)])
+        others = self._alike.get(kept, [row])
         return int(self._told[others[int(place * len(others))]])
 
     def spoken(self, number: int) -> str:

@@ -49,9 +49,9 @@ class Text2Image(Duel):
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
         mismatch: Weight = 1.0, contrastive: Weight = 1.0, steer: Weight = 0.2, text_penalty: Weight = 0.001,
-        vary: Weight = 0.001, blur: Weight = 0.25,
-        augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
-        count: Whole = 0, batch: Count = 32, **others: Any,
+        vary: Weight = 0.001, blur: Weight = 0.25, augment: float | str | None = None,
+        augment_over: Whole | None = None, correct: int | None = 2000, count: Whole = 0, batch: Count = 32,
+        **others: Any,
     ) -> None:  # fmt: skip
         suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
         super().__init__(latent, loss, correct=correct, **suited, **others)
