@@ -39,7 +39,7 @@ class Text2Image(Duel):
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
     - ``vary`` conditioning augmentation (StackGAN, Zhang et al., 2017): what a text means is drawn from a Gaussian,
-      which is kept near the standard one;
+      which is kept near the standard one, in training; samples take its mean;
     - ``blur`` that each text is mixed with up to so much of one of its wrong ones, in training: words never used then
       cost less.
     """
@@ -68,7 +68,8 @@ class Text2Image(Duel):
         text = self._blurred(batch, rng)
         mean, spread = self.generator.read(text)
         latent, haze = rng.normal(self.latent), rng.normal(self.code)
-        pictures: Tensor = self.generator(latent, self._meant(mean, spread, haze), text)
+        meant = mean + (0.5 * spread).exp() * haze if self.vary else mean
+        pictures: Tensor = self.generator(latent, meant, text)
         return pictures
 
     def _blurred(self, batch: Batch, rng: Chance) -> Tensor:
@@ -78,9 +79,6 @@ class Text2Image(Duel):
             return text
         share = self.blur * rng.uniform(1, 1)
         return text + share * batch["wrong"][:, 0] * (text != 0)
-
-    def _meant(self, mean: Tensor, spread: Tensor, haze: Tensor) -> Tensor:
-        return mean + (0.5 * spread).exp() * haze if self.vary else mean
 
     def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """The first set should fit its captions: real pictures in the discriminator's turn."""
@@ -135,18 +133,18 @@ class Text2Image(Duel):
         divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
         return {"meaning": self.vary * divergence}
 
-    def prior(self, n: int, rng: Chance) -> Batch:
-        return {**super().prior(n, rng), "haze": rng.normal(self.code)}
-
     def styles(self, given: Batch) -> Tensor:
-        """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another."""
+        """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another.
+
+        Here a text means what it does in the mean: what is drawn around it in training blurs the shapes of new words.
+        """
         latent = given["latent"]
         text = given.get("text")
         text = latent.new_zeros(latent.shape[0], 1, self.generator.reader.width) if text is None else text
-        code = self._meant(*self.generator.read(text), given["haze"])
+        code, _ = self.generator.read(text)
         if "guidance" in given:
             against = given["against"] if "against" in given else torch.zeros_like(text)
-            away = self._meant(*self.generator.read(against), given["haze"])
+            away, _ = self.generator.read(against)
             code = away + given["guidance"][:, None] * (code - away)
         return torch.cat([latent, code], 1)[:, None]
 
