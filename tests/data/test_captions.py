@@ -176,7 +176,7 @@ def test_some_wrong_captions_have_colours_exchanged(words: str) -> None:
 
 def test_of_two_things_colours_and_shapes_are_exchanged(words: str) -> None:
     source = Shapes(objects=2, count=12_000, encoder=words, words=0)
-    near, seen = source.nearly(np.arange(300), Chance(0, range(300))), np.zeros(4, int)
+    near, seen = source.nearly(np.arange(300), Chance(0, range(300))), np.zeros(5, int)
     for row in range(300):
         (one, two), ground = source._scenes[row].things, source._scenes[row].ground
         exchanged = [
@@ -184,6 +184,7 @@ def test_of_two_things_colours_and_shapes_are_exchanged(words: str) -> None:
             {(1, "colour", ground), ("ground", two.colour), (0, "colour", one.colour)},
             {(0, "colour", two.colour), (1, "colour", one.colour), ("ground", ground)},
             {(0, "shape", two.shape), (1, "shape", one.shape), (0, "colour", one.colour)},
+            {(0, "shape", two.shape), (1, "shape", one.shape), (0, "colour", two.colour), (1, "colour", one.colour)},
         ]
         for said in (source._says[int(number)] for number in near[row]):
             seen += [wanted <= said for wanted in exchanged]

@@ -149,15 +149,15 @@ def unseen_scene(scene: Scene) -> bool:
 
 
 def _exchanged(scene: Scene) -> list[Scene]:
-    """The scenes in which the ground and a thing, or two things, have each other's colours, or each other's shapes."""
+    """The scenes in which a thing and the ground have each other's colours, or two things colours, shapes, or both."""
     found = []
     for number, thing in enumerate(scene.things):
         things = (*scene.things[:number], replace(thing, colour=scene.ground), *scene.things[number + 1 :])
         found.append(replace(scene, things=things, ground=thing.colour))
     if len(scene.things) == 2:
         first, second = scene.things
-        for name in ("colour", "shape"):
-            ours, theirs = ({name: getattr(thing, name)} for thing in (first, second))
+        for names in (("colour",), ("shape",), ("colour", "shape")):
+            ours, theirs = ({name: getattr(thing, name) for name in names} for thing in (first, second))
             found.append(replace(scene, things=(replace(first, **theirs), replace(second, **ours))))
     return found
 
