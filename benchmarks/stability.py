@@ -56,6 +56,7 @@ def studies() -> list[Trial]:
         "gamma x .01, rate x 4": ("digits", None, {"game.gamma": 1e-3, **rates(8e-3, 8e-4)}),
         "Fashion, gamma x .01": ("r3gan", lambda: str(fashion()[0]), {"data.resolution": 32, "game.gamma": 0.02}),
         "50 pictures": ("r3gan", lambda: few_emoji(50), few),
+        "50 pictures, FastGAN": ("fastgan", lambda: few_emoji(50), {**few, "examples": 60_000}),
     }
     for (ill, (recipe, data, settings)), watched in product(ills.items(), (True, False)):
         whole = {"examples": 15_000, **settings, **({} if watched else UNWATCHED)}
@@ -72,7 +73,7 @@ def studies() -> list[Trial]:
         whole |= rates(faster * rate, faster * rate / 10)
         found.append(Trial("gamma", f"{data_set}, gamma x {by:g}, rate x {faster:g}", recipe, data, whole))
     for name, augment in (("augmented", None), ("plain", 0.0)):
-        whole = {"examples": 40_000, "game.augment": augment}
+        whole = {"examples": 40_000, "game.augment": augment, "watching.times": 0}
         found.append(Trial("small", name, "r3gan", lambda: few_emoji(100), whole))
     for loss, penalties in product(("relativistic", "non-saturating"), ({"r1": 5.0, "r2": 5.0}, {"r1": 5.0})):
         whole = {"examples": 1_000_000, "game.loss": loss, "game.penalties": penalties, "watching.times": 0}

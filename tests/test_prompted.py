@@ -59,7 +59,7 @@ def test_the_nearest_caption_has_some_right(words: str) -> None:
     source = Shapes(count=400, encoder=words, words=0)
     unseen = source.heldout()
     assert unseen is not None
-    found = prompted.attributes(unseen, 60, lambda text: prompted.nearest_pictures(source, text))
+    found = prompted.attributes(unseen, 60, lambda text: prompted.nearest_pictures(source.take(300), text))
     assert found["all"] == 0 < found["colour"]  # such scenes are never trained on
 
 
@@ -102,6 +102,9 @@ def test_retrieval_is_beside_chance_and_real_pictures(told: Path, tmp_path: Path
     entry = found["retrieval_r1"]
     assert entry["captions"] <= 3 and entry["chance"] == pytest.approx(1 / entry["captions"])
     assert 0 <= entry["value"] <= 1 and 0 <= entry["floor"] <= 1 and entry["trivial"]["nearest_caption"] is not None
+    novelty = belamy.evaluate(run.path, device="cpu", metrics=["novelty"])["metrics"]["novelty"]
+    assert novelty["floor"] == 1 and novelty["trivial"]["nearest_caption"] < 1e-4 < novelty["value"]
+    assert novelty["trivial"]["nearest_as_new"] > 0 and 0 <= entry["trivial"]["nearest_as_new"] <= 1
     with pytest.raises(UserError, match="not one of captioned pictures"):
         belamy.evaluate(run.path, device="cpu", metrics=["retrieval_r11"])
     again = belamy.evaluate(run.path, tmp_path / "data", device="cpu", metrics=["retrieval_r10"])["metrics"]

@@ -295,6 +295,14 @@ def test_without_a_watchdog_nothing_happens(collapsing: list[int], tmp_path: Pat
     assert not said(watched(tmp_path / "run", **{"watching.times": 0}))
 
 
+def test_overfitting_is_no_reason_to_learn_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Probe, "signs", lambda *_: signs(overfitting=0.9))
+    run = watched(tmp_path / "run", **{"game.penalties": {"r1": 0.0, "r2": 0.0}})
+    raised = [words.partition("altered with a probability of ")[2][:3] for words in said(run)]
+    assert raised == ["0.2", "0.4", "0.6", "0.8"]
+    assert read_json(run.saved()[-1] / "state.json")["clock"]["brake"] == 1
+
+
 def test_what_was_raised_stays_raised_over_a_restart() -> None:
     player, other = engine(tiny("digits", Path())), engine(tiny("digits", Path()))
     assert player.game.heed("augmentation") == "pictures are altered with a probability of 0.2 from here on"

@@ -46,13 +46,15 @@ class Duel(Game):
     ``pack`` samples are judged as one (PacGAN, Lin et al., 2018). ``normalise`` divides the discriminator's weights by
     their "spectral" norms (Miyato et al., 2018), or its logits by their "gradient" (Wu et al., 2021). Over the first
     ``warmup`` examples the generator is alone, and learns by its ``aims``. A game whose discriminator is ``piecewise``
-    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward.
+    linear, as ``belamy.ops.piecewise`` knows it, has R1 and R2 without a double backward. Of the other terms that its
+    discriminator is to ``assess``, a share ``steer`` steers the generator.
     """
 
     classes = 0
     packs = False
     unmixed = ""
     piecewise = False
+    steer = 1.0
     anchors: Tensor | None
 
     def __init__(
@@ -210,8 +212,9 @@ class Duel(Game):
             with torch.no_grad():
                 real_logits, _ = self.verdict([packed(batch[self.sample_key], self.pack)], batch, rng)
         logits, others = self.verdict([fake], batch, rng)
+        steering = {name: self.steer * cost for name, cost in others.items()}
         return Score({
-            "adversarial": self.loss.generator(real_logits, logits), **others, **self.aims(samples, batch, rng)
+            "adversarial": self.loss.generator(real_logits, logits), **steering, **self.aims(samples, batch, rng)
         })  # fmt: skip
 
     def aims_loss(self, batch: Batch, rng: Chance) -> Score:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,15 @@ from belamy.scenes.grammar import Scene
 
 ATTRIBUTES = ("shape", "colour", "size", "place", "relation", "ground", "all")
 RETRIEVAL = ("retrieval_r1", "retrieval_r5", "retrieval_r10")
-METRICS = (*RETRIEVAL, "kid", "diversity")
+METRICS = (*RETRIEVAL, "novelty", "kid", "diversity")
 SCENES = tuple(f"attributes_{name}" for name in ATTRIBUTES)
 ASKED: dict[str, dict[str, Any]] = {"attributes_paraphrased": {"unheard": True}, "attributes_brief": {"tell": ()}}
 """Other ways to ask for scenes: in words that training never used, and with shape and colour alone."""
 PICTURES = 1000
 NEIGHBOURS = 4000
 """Training captions among which the nearest is looked for, and pictures that the judge of captions learns from."""
+AVERAGED = (2, 3, 5, 8, 13, 21)
+"""Nearest captions whose pictures are averaged, until the result is as new as what is painted."""
 PROMPTS, TIMES = 50, 4
 """Captions that diversity is measured by, and pictures of each."""
 
@@ -52,11 +54,13 @@ def evaluate(
     ("unseen"); ``attributes_paraphrased`` is of unseen scenes in words that training never used, and
     ``attributes_brief`` of such of which only shape and colour are told, and one is to be seen. Of any data
     ``retrieval_r10`` is the share of pictures whose own caption is among the ten that a judge, who learnt it from real
-    pictures alone, finds likeliest; ``diversity`` how far apart pictures of one caption are, as a share of how far
-    apart those of different captions are; ``kid`` is that of ``belamy.evaluation``.
+    pictures alone, finds likeliest; ``novelty`` how far pictures are from the nearest training picture, as a share of
+    how far real held-out ones are; ``diversity`` how far apart pictures of one caption are, as a share of how far apart
+    those of different captions are; ``kid`` is that of ``belamy.evaluation``.
 
     Returns JSON as ``belamy.evaluation.evaluate`` does; ``floor`` is what real pictures have, and ``trivial`` holds the
-    training picture of the nearest caption. Raises UserError for an unknown metric.
+    training picture of the nearest caption and, of retrieval, "nearest_as_new": the average of as many of them as make
+    it as new as what the model paints. Raises UserError for an unknown metric.
     """  # fmt: skip
     began = time.perf_counter()
     known = (*SCENES, *ASKED, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
@@ -66,11 +70,11 @@ def evaluate(
     def paint(text: Tensor) -> Tensor:
         return painted(model, text, seed)
 
-    others: dict[str, Paint] = {}
-    if trivial and train is not None:
-        others["nearest_caption"] = partial(nearest_pictures, train)
     found: dict[str, dict[str, Any]] = {}
     if isinstance(heldout, Shapes):
+        others: dict[str, Paint] = {}
+        if trivial and train is not None:
+            others["nearest_caption"] = partial(nearest_pictures, train.take(min(NEIGHBOURS, len(train))))
         seen = train if isinstance(train, Shapes) else None
         half = n if seen is None else n // 2
         if any(name in SCENES for name in wanted):
@@ -78,8 +82,8 @@ def evaluate(
         for name in {*ASKED} & {*wanted}:
             value = attributes(heldout, half, paint, **ASKED[name])["all"]
             found[name] = {"value": value, "floor": _real(heldout, half)["all"], "trivial": None}
-    if any(name in RETRIEVAL for name in wanted):
-        found |= _retrieved(heldout, train, n, paint, others, features)
+    if any(name in (*RETRIEVAL, "novelty") for name in wanted):
+        found |= _retrieved(heldout, train, n, paint, trivial, features)
     if "kid" in wanted:
         found |= _likeness(heldout, train, n, paint, features, cache, trivial)
     if "diversity" in wanted:
@@ -122,28 +126,50 @@ def _real(source: Shapes, n: int) -> dict[str, float]:
 
 
 def _retrieved(
-    heldout: Captioned, train: Captioned | None, n: int, paint: Paint, others: dict[str, Paint], features: str
+    heldout: Captioned, train: Captioned | None, n: int, paint: Paint, trivial: bool, features: str
 ) -> dict[str, dict[str, Any]]:
+    """Retrieval and novelty."""
     if train is None:
         reason = "who judges captions learns from the training data, which is not there"
-        return {name: {"value": None, "floor": None, "trivial": None, "reason": reason} for name in RETRIEVAL}
+        nothing = {"value": None, "floor": None, "trivial": None, "reason": reason}
+        return dict.fromkeys((*RETRIEVAL, "novelty"), nothing)
     eye, known, asked = load(features), train.take(min(NEIGHBOURS, len(train))), heldout.take(n)
-    judge = CaptionJudge(extract(known["image"], eye), known["text"][:, 0])
+    familiar = extract(known["image"], eye)
+    judge = CaptionJudge(familiar, known["text"][:, 0])
     texts, right = asked["text"][:, 0].unique(dim=0, return_inverse=True)
 
-    def recall(images: Tensor) -> dict[str, float]:
-        return recalls(judge.ranks(extract(images, eye), texts, right))
+    def judged(images: Tensor) -> dict[str, float]:
+        rows = extract(images, eye)
+        away = torch.cdist(rows.double(), familiar.double()).amin(1).mean().item()
+        return {**recalls(judge.ranks(rows, texts, right)), "novelty": away}
 
-    value, floor = recall(paint(asked["text"])), recall(asked["image"])
-    beside = {name: recall(other(asked["text"])) for name, other in others.items()}
+    floor, value = judged(asked["image"]), judged(paint(asked["text"]))
+    beside: dict[str, dict[str, float]] = {}
+    if trivial:
+        beside["nearest_caption"] = judged(nearest_pictures(known, asked["text"]))
+        averages = (judged(nearest_pictures(known, asked["text"], count)) for count in AVERAGED)
+        beside["nearest_as_new"] = _first_as_new(averages, value["novelty"])
+    whole = max(floor["novelty"], 1e-9)
+    for one in (value, floor, *beside.values()):
+        one["novelty"] /= whole
     return {
         name: {
             "value": value[name], "floor": floor[name],
             "trivial": {other: numbers[name] for other, numbers in beside.items()} or None,
+        } | ({} if name == "novelty" else {
             "chance": min(1.0, int(name.rpartition("r")[2]) / len(texts)), "captions": len(texts),
-        }
-        for name in RETRIEVAL
+        })
+        for name in (*RETRIEVAL, "novelty")
     }  # fmt: skip
+
+
+def _first_as_new(trials: Iterable[dict[str, float]], novelty: float) -> dict[str, float]:
+    """The first of ``trials`` that has so much ``novelty``, or the last."""
+    found: dict[str, float] = {}
+    for found in trials:
+        if found["novelty"] >= novelty:
+            break
+    return found
 
 
 def _likeness(
@@ -183,11 +209,12 @@ def painted(model: Model, text: Tensor, seed: int = 0, start: int = 0) -> Tensor
     return torch.cat(found)
 
 
-def nearest_pictures(train: Captioned, text: Tensor) -> Tensor:
-    """For each of the encoded texts [N, 1 + W, D] the training picture whose caption is most like it."""
-    known = train.take(min(NEIGHBOURS, len(train)))
-    most = (text[:, 0] @ known["text"][:, 0].T).argmax(1)
-    return known["image"][most]
+def nearest_pictures(known: Batch, text: Tensor, count: int = 1) -> Tensor:
+    """For each of the encoded texts [N, 1 + W, D] the average of the ``known`` pictures of the ``count`` captions that
+    are most like it."""
+    count = min(count, len(known["text"]))
+    most = (text[:, 0] @ known["text"][:, 0].T).topk(count, dim=1).indices
+    return torch.stack([known["image"][rows].mean(0) for rows in most])
 
 
 def attributes(source: Shapes, n: int, paint: Paint, **asked: Any) -> dict[str, float]:

@@ -198,6 +198,8 @@ class Sitting:
                 self._judge()
         else:
             done = self.engine.game.heed(finding.remedy) or ""
+            if not done and finding.remedy == "augmentation":
+                return False  # all is done that helps
             if not done:
                 self.engine.clock.brake /= 2
                 done = self._braked()

@@ -172,3 +172,20 @@ def test_some_wrong_captions_have_colours_exchanged(words: str) -> None:
         wanted = {(0, "colour", source._scenes[row].ground), ("ground", thing.colour), (0, "shape", thing.shape)}
         exchanged += any(wanted <= source._says[int(number)] for number in near[row])
     assert exchanged > 20
+
+
+def test_of_two_things_colours_and_shapes_are_exchanged(words: str) -> None:
+    source = Shapes(objects=2, count=12_000, encoder=words, words=0)
+    near, seen = source.nearly(np.arange(300), Chance(0, range(300))), np.zeros(5, int)
+    for row in range(300):
+        (one, two), ground = source._scenes[row].things, source._scenes[row].ground
+        exchanged = [
+            {(0, "colour", ground), ("ground", one.colour), (1, "colour", two.colour)},
+            {(1, "colour", ground), ("ground", two.colour), (0, "colour", one.colour)},
+            {(0, "colour", two.colour), (1, "colour", one.colour), ("ground", ground)},
+            {(0, "shape", two.shape), (1, "shape", one.shape), (0, "colour", one.colour)},
+            {(0, "shape", two.shape), (1, "shape", one.shape), (0, "colour", two.colour), (1, "colour", one.colour)},
+        ]
+        for said in (source._says[int(number)] for number in near[row]):
+            seen += [wanted <= said for wanted in exchanged]
+    assert (seen > 20).all()

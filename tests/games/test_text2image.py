@@ -16,7 +16,7 @@ from tiny import roughened
 
 def game(**options: object) -> Text2Image:
     torch.manual_seed(0)
-    small = {"width": 4, "most": 8, "latent": 4, "code": 6, "text_width": 5, "augment": 0.0}
+    small = {"width": 4, "most": 8, "latent": 4, "code": 6, "text_width": 5, "augment": 0.0, "blur": 0.0}
     return roughened(Text2Image(resolution=8, channels=3, **{**small, **options}))  # type: ignore[arg-type]
 
 
@@ -51,6 +51,26 @@ def test_wrong_captions_cost_what_the_formulas_say() -> None:
     assert others["contrastive"].item() == pytest.approx(3 * contrastive, rel=1e-4)
 
 
+def test_a_share_of_what_fits_steers_the_generator() -> None:
+    rows, terms = batch(), []
+    for steer in (1.0, 0.25):
+        score = game(steer=steer).generator_loss(rows, Chance(0, range(6)))
+        terms.append(torch.stack([score.terms["mismatch"], score.terms["contrastive"]]).detach())
+    assert torch.allclose(terms[1], 0.25 * terms[0])
+
+
+def test_texts_are_blurred_by_a_part_of_a_wrong_one_where_something_was_told() -> None:
+    rows = batch(words=3)
+    rows["text"][0], rows["text"][1, 2:] = 0, 0
+    blurred = game(words=3, blur=0.5)._blurred(rows, Chance(0, range(6)))
+    added, wrong = blurred - rows["text"], rows["wrong"][:, 0]
+    share = added[2:].flatten(1).norm(dim=1) / wrong[2:].flatten(1).norm(dim=1)
+    assert share.min() > 0 and share.max() < 0.5 and share.std() > 0.02
+    assert torch.allclose(added[2:], share[:, None, None] * wrong[2:], atol=1e-6)
+    assert not blurred[0].any() and not blurred[1, 2:].any() and added[1, :2].any()
+    assert game(words=3)._blurred(rows, Chance(0, range(6))).equal(rows["text"])
+
+
 def test_the_text_penalty_is_the_squared_gradient() -> None:
     player, rows = game(text_penalty=0.5, mismatch=0.0, contrastive=0.0), batch()
     _, others = player.assess([rows["image"], rows["image"]], rows, Chance(0, range(6)))
@@ -65,11 +85,17 @@ def test_the_text_penalty_is_the_squared_gradient() -> None:
 
 def test_words_that_are_not_there_change_nothing() -> None:
     torch.manual_seed(0)
-    reader = roughened(Reader(5, 4, queries=2))
+    reader = roughened(Reader(5, 4, words=3))
     text = torch.randn(3, 4, 5)
     text[:, 3] = 0
     assert torch.allclose(reader(text), reader(text[:, :3]), atol=1e-5)
     assert not torch.allclose(reader(text), reader(text[:, :2]), atol=1e-3)
+
+
+def test_the_order_of_words_counts() -> None:
+    reader = roughened(Reader(5, 4, words=3))
+    text = torch.randn(3, 4, 5)
+    assert not torch.allclose(reader(text), reader(text[:, [0, 2, 1, 3]]), atol=1e-3)
 
 
 def test_guidance_of_one_is_the_prompt_alone_and_of_none_what_is_against_it() -> None:
@@ -92,20 +118,19 @@ def test_styles_carry_the_text() -> None:
     given = {**player.prior(3, Chance(5, range(3))), "text": rows["text"]}
     styles = player.styles(given)
     assert styles.shape == (3, 1, 10)
-    again = player.sample({"styles": styles, "haze": given["haze"]})["image"]
+    again = player.sample({"styles": styles})["image"]
     assert torch.equal(again, player.sample(given)["image"])
 
 
-def test_what_a_text_means_varies_only_where_it_is_asked_to() -> None:
+def test_what_a_text_means_varies_in_training_alone_and_where_it_is_asked_to() -> None:
     rows = batch(2)
+    rows["text"][1] = rows["text"][0]
     for vary, alike in ((0.0, True), (0.01, False)):
         player = game(vary=vary)
-        latent = torch.zeros(2, 4)
-        codes = [
-            player.styles({"latent": latent, "haze": torch.full((2, 6), haze), "text": rows["text"]})
-            for haze in (0.0, 1.0)
-        ]
-        assert torch.equal(*codes) == alike
+        player.generator.enter.data[:, :4] = 0
+        player.generator.ground.data[:, :4] = 0
+        one, other = player.imagine(rows, Chance(0, range(2)))
+        assert torch.allclose(one, other, atol=1e-5) == alike
         assert ("meaning" in player.aims(rows["image"], rows, Chance(0, range(2)))) != alike
 
 

@@ -92,7 +92,7 @@ class Shapes(Captioned):
         return np.array([[not self._says[number] <= truth for number in own] for truth, own in pairs])
 
     def nearly(self, indices: NDArray[np.int64], rng: Chance) -> NDArray[np.int64]:
-        """Captions of scenes that differ in one thing at most, or have two colours exchanged.
+        """Captions of scenes that differ in one thing at most, or have two things exchanged.
 
         About half of them are true all the same.
         """
@@ -105,11 +105,12 @@ class Shapes(Captioned):
     def _neighbour(self, row: int, which: float, place: float) -> int:
         """The caption of a trained scene that has all claims of this one but one, which chance names.
 
-        Or all, with colours exchanged: a bag of words would not tell.
+        Or all, with two exchanged: a bag of words would not tell.
         """
-        claims = sorted(self._truth[row], key=repr)
-        number = int(which * (len(claims) + 1))
-        kept = self._truth[row] - {claims[number]} if number < len(claims) else _claims(_exchanged(self._scenes[row]))
+        claims, exchanged = sorted(self._truth[row], key=repr), _exchanged(self._scenes[row])
+        number = int(which * (len(claims) + len(exchanged)))
+        lost = number < len(claims)
+        kept = self._truth[row] - {claims[number]} if lost else _claims(exchanged[number - len(claims)])
         others = self._alike.get(kept, [row])
         return int(self._told[others[int(place * len(others))]])
 
@@ -147,13 +148,18 @@ def unseen_scene(scene: Scene) -> bool:
     return key("unseen", scene) % 10_000 < 10_000 * UNSEEN
 
 
-def _exchanged(scene: Scene) -> Scene:
-    """The scene whose first thing has the colour of the second, or of the ground, which has that of the first."""
-    first, *others = scene.things
-    if others:
-        pair = (replace(first, colour=others[0].colour), replace(others[0], colour=first.colour))
-        return replace(scene, things=pair)
-    return replace(scene, things=(replace(first, colour=scene.ground),), ground=first.colour)
+def _exchanged(scene: Scene) -> list[Scene]:
+    """The scenes in which a thing and the ground have each other's colours, or two things colours, shapes, or both."""
+    found = []
+    for number, thing in enumerate(scene.things):
+        things = (*scene.things[:number], replace(thing, colour=scene.ground), *scene.things[number + 1 :])
+        found.append(replace(scene, things=things, ground=thing.colour))
+    if len(scene.things) == 2:
+        first, second = scene.things
+        for names in (("colour",), ("shape",), ("colour", "shape")):
+            ours, theirs = ({name: getattr(thing, name) for name in names} for thing in (first, second))
+            found.append(replace(scene, things=(replace(first, **theirs), replace(second, **ours))))
+    return found
 
 
 def _drawn(scenes: Sequence[Scene], count: int, what: str) -> list[Scene]:

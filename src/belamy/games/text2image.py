@@ -34,21 +34,24 @@ class Text2Image(Duel):
       relativistic form: softplus(wrong - right). It asks this of real pictures of the discriminator, and of its own of
       the generator;
     - ``contrastive`` that it is nearest to its own caption, among those and all of the batch (XMC-GAN, Zhang et al.,
-      2021);
+      2021). Of both a share ``steer`` steers the generator: what fits a caption best is not yet real;
     - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
     - ``vary`` conditioning augmentation (StackGAN, Zhang et al., 2017): what a text means is drawn from a Gaussian,
-      which is kept near the standard one.
+      which is kept near the standard one, in training; samples take its mean;
+    - ``blur`` that each text is mixed with up to so much of one of its wrong ones, in training: words never used then
+      cost less.
     """
 
     def __init__(
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
-        mismatch: Weight = 1.0, contrastive: Weight = 1.0, text_penalty: Weight = 0.001, vary: Weight = 0.001,
-        augment: float | str | None = None, augment_over: Whole | None = None, correct: int | None = 2000,
-        count: Whole = 0, batch: Count = 32, **others: Any,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, steer: Weight = 0.2, text_penalty: Weight = 0.001,
+        vary: Weight = 0.001, blur: Weight = 0.25, augment: float | str | None = None,
+        augment_over: Whole | None = None, correct: int | None = 2000, count: Whole = 0, batch: Count = 32,
+        **others: Any,
     ) -> None:  # fmt: skip
         suited = suited_to_pictures(resolution, batch, count, burn_in, gamma, penalties, augment, augment_over)
         super().__init__(latent, loss, correct=correct, **suited, **others)
@@ -58,21 +61,28 @@ class Text2Image(Duel):
         self.generator = Generator(channels, base, painting, latent, text_width, code, words)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
-        self.text_penalty, self.vary = text_penalty, vary
+        self.steer, self.text_penalty, self.vary, self.blur = steer, text_penalty, vary, blur
         self.rowwise = self.rowwise and not contrastive
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
-        mean, spread = self.generator.read(batch["text"])
+        text = self._blurred(batch, rng)
+        mean, spread = self.generator.read(text)
         latent, haze = rng.normal(self.latent), rng.normal(self.code)
-        pictures: Tensor = self.generator(latent, self._meant(mean, spread, haze), batch["text"])
+        meant = mean + (0.5 * spread).exp() * haze if self.vary else mean
+        pictures: Tensor = self.generator(latent, meant, text)
         return pictures
 
-    def _meant(self, mean: Tensor, spread: Tensor, haze: Tensor) -> Tensor:
-        return mean + (0.5 * spread).exp() * haze if self.vary else mean
+    def _blurred(self, batch: Batch, rng: Chance) -> Tensor:
+        """Texts [B, 1 + W, D] as training sees them; what was not told, and words that are not there, stay zeros."""
+        text = batch["text"].detach()
+        if not self.blur or "wrong" not in batch:
+            return text
+        share = self.blur * rng.uniform(1, 1)
+        return text + share * batch["wrong"][:, 0] * (text != 0)
 
     def assess(self, sets: Sequence[Tensor], batch: Batch, rng: Chance) -> tuple[Tensor, dict[str, Tensor]]:
         """The first set should fit its captions: real pictures in the discriminator's turn."""
-        text = batch["text"].detach()
+        text = self._blurred(batch, rng)
         learning = torch.is_grad_enabled()
         judging = learning and len(sets) > 1 and bool(self.text_penalty)
         if judging:
@@ -123,18 +133,18 @@ class Text2Image(Duel):
         divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
         return {"meaning": self.vary * divergence}
 
-    def prior(self, n: int, rng: Chance) -> Batch:
-        return {**super().prior(n, rng), "haze": rng.normal(self.code)}
-
     def styles(self, given: Batch) -> Tensor:
-        """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another."""
+        """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another.
+
+        Here a text means what it does in the mean: what is drawn around it in training blurs the shapes of new words.
+        """
         latent = given["latent"]
         text = given.get("text")
         text = latent.new_zeros(latent.shape[0], 1, self.generator.reader.width) if text is None else text
-        code = self._meant(*self.generator.read(text), given["haze"])
+        code, _ = self.generator.read(text)
         if "guidance" in given:
             against = given["against"] if "against" in given else torch.zeros_like(text)
-            away = self._meant(*self.generator.read(against), given["haze"])
+            away, _ = self.generator.read(against)
             code = away + given["guidance"][:, None] * (code - away)
         return torch.cat([latent, code], 1)[:, None]
 

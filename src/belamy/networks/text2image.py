@@ -20,6 +20,7 @@ from belamy.ops.convolution import conv2d, conv_transpose2d, pointwise
 from belamy.ops.precision import in_full
 
 HEAD = 64
+QUESTIONS = 8
 KINK = 0.2
 KEPT = math.sqrt(2 / (1 + KINK**2))
 """Of weights before a kink, so that maps are as large after it (He et al., 2015)."""
@@ -46,18 +47,20 @@ class Linear(nn.Module):
 class Reader(nn.Module):
     """Encoded texts [B, 1 + W, ``width``] as codes [B, ``code``].
 
-    The whole text goes through two layers, beside what ``queries`` learned questions find among its words (none where
-    W is 0). Zeros are a text that was not told, or a word that is not there.
+    The whole text goes through two layers, beside what QUESTIONS that are learned find among its W = ``words``, by what
+    they are and by where they stand: who is red and who is not, their mean hardly tells. Zeros are a text that was not
+    told, or a word that is not there.
     """
 
-    def __init__(self, width: int, code: int, queries: int) -> None:
+    def __init__(self, width: int, code: int, words: int) -> None:
         super().__init__()
         self.width = width
-        self.queries = nn.Parameter(torch.randn(queries, HEAD)) if queries else None
-        if queries:
+        self.queries = nn.Parameter(torch.randn(QUESTIONS, HEAD)) if words else None
+        if words:
             self.nothing = nn.Parameter(torch.zeros(1, width))
             self.keys, self.values = normal(torch.empty(HEAD, width), width), Linear(width, HEAD)
-        self.enter = Linear(width + queries * HEAD, 2 * code)
+            self.places = nn.Parameter(torch.randn(1 + words, HEAD))
+        self.enter = Linear(width + bool(words) * QUESTIONS * HEAD, 2 * code)
         self.leave = Linear(2 * code, code)
 
     def forward(self, text: Tensor) -> Tensor:
@@ -66,7 +69,8 @@ class Reader(nn.Module):
         if self.queries is not None:
             words, absent = with_nothing(text[:, 1:], self.nothing)
             asked = self.queries.expand(text.shape[0], -1, -1)
-            found = attended(asked, F.linear(words, self.keys), self.values(words), absent)
+            keys = F.linear(words, self.keys) + self.places[: words.shape[1]]
+            found = attended(asked, keys, self.values(words), absent)
             seen = torch.cat([seen, found.flatten(1)], 1)
         code: Tensor = self.leave(F.leaky_relu(self.enter(seen), KINK))
         return code
@@ -120,7 +124,7 @@ class Generator(nn.Module):
         super().__init__()
         told, places = latent + code, base * base
         self.base = base
-        self.reader = Reader(text, 2 * code, 4 if words else 0)
+        self.reader = Reader(text, 2 * code, words)
         self.enter = normal(torch.empty(widths[0] * places, told), told)
         self.filters = nn.ParameterList(
             normal(torch.empty(before, after, 4, 4), 4 * before, KEPT) for before, after in pairwise(widths)
@@ -162,7 +166,7 @@ class Discriminator(nn.Module):
         )
         self.biases = nn.ParameterList(torch.zeros(width) for width in widths[::-1])
         self.gather = normal(torch.empty(seen, last), last)
-        self.reader = Reader(text, seen, 4 if words else 0)
+        self.reader = Reader(text, seen, words)
 
     def seen(self, images: Tensor) -> Tensor:
         """What is in pictures [B, C, R, R]: float32 [B, ``seen``]."""

@@ -73,6 +73,10 @@ _MEANINGS = {
         )
         for k in (1, 5, 10)
     },
+    "novelty": Meaning(
+        "Novelty", "How far pictures are from the nearest training picture, as a share of how far real held-out ones"
+        " are. Copies have none.", "higher",
+    ),
     "diversity": Meaning(
         "Diversity", "How far apart pictures of one caption are, over how far apart those of others are.", "higher"
     ),
