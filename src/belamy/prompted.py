@@ -152,15 +152,16 @@ def _retrieved(
     whole = max(floor["novelty"], 1e-9)
     for one in (value, floor, *beside.values()):
         one["novelty"] /= whole
-    return {
+    found: dict[str, dict[str, Any]] = {
         name: {
             "value": value[name], "floor": floor[name],
             "trivial": {other: numbers[name] for other, numbers in beside.items()} or None,
-        } | ({} if name == "novelty" else {
-            "chance": min(1.0, int(name.rpartition("r")[2]) / len(texts)), "captions": len(texts),
-        })
+        }
         for name in (*RETRIEVAL, "novelty")
     }  # fmt: skip
+    for name in RETRIEVAL:
+        found[name] |= {"chance": min(1.0, int(name.rpartition("r")[2]) / len(texts)), "captions": len(texts)}
+    return found
 
 
 def _first_as_new(trials: Iterable[dict[str, float]], novelty: float) -> dict[str, float]:

@@ -38,7 +38,7 @@ WORTH_KEEPING = 0.1
 """Coverage from which on a generator has something to lose."""
 OVERFITTED = 0.25
 """Of the way from training samples to generated ones, in logits: half of what Karras et al. (2020, ADA) aim at, since
-it is what is left after two standard errors. Runs with pictures enough stay below .15."""
+it is what is left after two standard errors. Runs with pictures enough end below .15."""
 DIVERGED = 1e4
 """A norm that no discriminator has that learns."""
 STEEP = 20.0

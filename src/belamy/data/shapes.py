@@ -107,10 +107,9 @@ class Shapes(Captioned):
 
         Or all, with two exchanged: a bag of words would not tell.
         """
-        claims, exchanged = sorted(self._truth[row], key=repr), _exchanged(self._scenes[row])
-        number = int(which * (len(claims) + len(exchanged)))
-        lost = number < len(claims)
-        kept = self._truth[row] - {claims[number]} if lost else _claims(exchanged[number - len(claims)])
+        changes = [*sorted(self._truth[row], key=repr), *_exchanged(self._scenes[row])]
+        change = changes[int(which * len(changes))]
+        kept = _claims(change) if isinstance(change, Scene) else self._truth[row] - {change}
         others = self._alike.get(kept, [row])
         return int(self._told[others[int(place * len(others))]])
 
