@@ -105,9 +105,11 @@ class Shapes(Captioned):
     def _neighbour(self, row: int, which: float, place: float) -> int:
         """The caption of a trained scene that has all claims of this one but one, which chance names.
 
-        Or all, with two exchanged: a bag of words would not tell.
+        Or all, with two exchanged: a bag of words would not tell. Two things change places more often than else, since
+        who stands where is learnt last.
         """
-        changes = [*sorted(self._truth[row], key=repr), *_exchanged(self._scenes[row])]
+        scene = self._scenes[row]
+        changes = [*sorted(self._truth[row], key=repr), *_against_ground(scene), *3 * _exchanged(scene)]
         change = changes[int(which * len(changes))]
         kept = _claims(change) if isinstance(change, Scene) else self._truth[row] - {change}
         others = self._alike.get(kept, [row])
@@ -147,17 +149,24 @@ def unseen_scene(scene: Scene) -> bool:
     return key("unseen", scene) % 10_000 < 10_000 * UNSEEN
 
 
-def _exchanged(scene: Scene) -> list[Scene]:
-    """The scenes in which a thing and the ground have each other's colours, or two things colours, shapes, or both."""
+def _against_ground(scene: Scene) -> list[Scene]:
+    """The scenes in which a thing and the ground have each other's colours."""
     found = []
     for number, thing in enumerate(scene.things):
         things = (*scene.things[:number], replace(thing, colour=scene.ground), *scene.things[number + 1 :])
         found.append(replace(scene, things=things, ground=thing.colour))
-    if len(scene.things) == 2:
-        first, second = scene.things
-        for names in (("colour",), ("shape",), ("colour", "shape")):
-            ours, theirs = ({name: getattr(thing, name) for name in names} for thing in (first, second))
-            found.append(replace(scene, things=(replace(first, **theirs), replace(second, **ours))))
+    return found
+
+
+def _exchanged(scene: Scene) -> list[Scene]:
+    """The scenes in which two things have each other's colours, shapes, or both."""
+    if len(scene.things) < 2:
+        return []
+    first, second = scene.things
+    found = []
+    for names in (("colour",), ("shape",), ("colour", "shape")):
+        ours, theirs = ({name: getattr(thing, name) for name in names} for thing in (first, second))
+        found.append(replace(scene, things=(replace(first, **theirs), replace(second, **ours))))
     return found
 
 

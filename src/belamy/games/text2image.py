@@ -35,6 +35,8 @@ class Text2Image(Duel):
       the generator;
     - ``contrastive`` that it is nearest to its own caption, among those and all of the batch (XMC-GAN, Zhang et al.,
       2021). Of both a share ``steer`` steers the generator: what fits a caption best is not yet real;
+    - ``reading`` weighs both of what the generator has read, in place of a picture: the discriminator's reader is told
+      what is wrong, and from it the generator's learns who is of which colour long before it could paint that;
     - ``text_penalty`` the squared gradient of real logits by the text: with R1, which is that by the picture, it is
       the matching-aware penalty (DF-GAN, Tao et al., 2022) with the square in place of the sixth power, which bf16
       does not survive;
@@ -48,8 +50,8 @@ class Text2Image(Duel):
         self, resolution: Count, channels: Count, text_width: Count, words: Whole = 0, latent: Count = 64,
         code: Count = 128, width: Count = 32, most: Count = 128, gamma: Weight | None = None,
         burn_in: Whole = 100_000, loss: str = "relativistic", penalties: Mapping[str, Weight] | None = None,
-        mismatch: Weight = 1.0, contrastive: Weight = 1.0, steer: Weight = 0.2, text_penalty: Weight = 0.001,
-        vary: Weight = 0.001, blur: Weight = 0.25, augment: float | str | None = None,
+        mismatch: Weight = 1.0, contrastive: Weight = 1.0, steer: Weight = 0.2, reading: Weight = 1.0,
+        text_penalty: Weight = 0.001, vary: Weight = 0.001, blur: Weight = 0.25, augment: float | str | None = None,
         augment_over: Whole | None = None, correct: int | None = 2000, count: Whole = 0, batch: Count = 32,
         **others: Any,
     ) -> None:  # fmt: skip
@@ -61,7 +63,7 @@ class Text2Image(Duel):
         self.generator = Generator(channels, base, painting, latent, text_width, code, words)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
-        self.steer, self.text_penalty, self.vary, self.blur = steer, text_penalty, vary, blur
+        self.steer, self.reading, self.text_penalty, self.vary, self.blur = steer, reading, text_penalty, vary, blur
         self.rowwise = self.rowwise and not contrastive
 
     def imagine(self, batch: Batch, rng: Chance) -> Tensor:
@@ -127,11 +129,16 @@ class Text2Image(Duel):
         return torch.cat([own, cosines.masked_fill(same, FAR)], 1) / TEMPERATURE
 
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
-        if not self.vary:
-            return {}
         mean, spread = self.generator.read(batch["text"])
-        divergence = 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
-        return {"meaning": self.vary * divergence}
+        found: dict[str, Tensor] = {}
+        if self.reading:
+            with in_full(mean):
+                heard = self.generator.heard(mean)
+            for name, cost in self._matching(heard, self.discriminator.understood(batch["text"]), batch).items():
+                found[f"reading_{name}"] = self.reading * cost
+        if self.vary:
+            found["meaning"] = self.vary * 0.5 * (mean.square() + spread.exp() - 1 - spread).sum(1).mean()
+        return found
 
     def styles(self, given: Batch) -> Tensor:
         """Latent and code as one, [B, 1, latent + code]: so pictures blend from one text into another.

@@ -26,6 +26,8 @@ KEPT = math.sqrt(2 / (1 + KINK**2))
 """Of weights before a kink, so that maps are as large after it (He et al., 2015)."""
 FAINT = 0.3
 """Pictures begin so much fainter."""
+SEEN = 256
+"""Numbers by which a picture and a text are compared."""
 SLOW = 0.3
 """Scales the weights that read, as they run: Adam then moves them so much more slowly, or they outrun the pictures."""
 
@@ -115,8 +117,9 @@ class Listening(nn.Module):
 class Generator(nn.Module):
     """Latents [B, ``latent``] and codes [B, ``code``] of texts to images [B, ``channels``, R, R].
 
-    ``widths`` are channels from maps [base, base] upwards. ``read`` makes codes of encoded texts; with ``words``,
-    places of the second maps look at words as well. A ground is painted at once: it takes long to find from maps.
+    ``widths`` are channels from maps [base, base] upwards. ``read`` makes codes of encoded texts, and ``heard`` says
+    what pictures of a code should show; with ``words``, places of the second maps look at words as well. A ground is
+    painted at once: it takes long to find from maps.
     """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, text: int, code: int,
@@ -124,7 +127,7 @@ class Generator(nn.Module):
         super().__init__()
         told, places = latent + code, base * base
         self.base = base
-        self.reader = Reader(text, 2 * code, words)
+        self.reader, self.heard = Reader(text, 2 * code, words), Linear(code, SEEN)
         self.enter = normal(torch.empty(widths[0] * places, told), told)
         self.filters = nn.ParameterList(
             normal(torch.empty(before, after, 4, 4), 4 * before, KEPT) for before, after in pairwise(widths)
@@ -156,8 +159,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images [B, ``channels``, R, R] to what is ``seen`` in them, which ``match`` holds against texts."""
 
-    def __init__(self, channels: int, base: int, widths: Sequence[int], text: int, words: int,
-                 seen: int = 256) -> None:  # fmt: skip
+    def __init__(self, channels: int, base: int, widths: Sequence[int], text: int, words: int) -> None:
         super().__init__()
         last = widths[0] * base * base
         self.look = normal(torch.empty(widths[-1], channels, 3, 3), 9 * channels, KEPT)
@@ -165,11 +167,11 @@ class Discriminator(nn.Module):
             normal(torch.empty(after, before, 4, 4), 16 * before, KEPT) for before, after in pairwise(widths[::-1])
         )
         self.biases = nn.ParameterList(torch.zeros(width) for width in widths[::-1])
-        self.gather = normal(torch.empty(seen, last), last)
-        self.reader = Reader(text, seen, words)
+        self.gather = normal(torch.empty(SEEN, last), last)
+        self.reader = Reader(text, SEEN, words)
 
     def seen(self, images: Tensor) -> Tensor:
-        """What is in pictures [B, C, R, R]: float32 [B, ``seen``]."""
+        """What is in pictures [B, C, R, R]: float32 [B, SEEN]."""
         first, *biases = self.biases
         images = images.contiguous(memory_format=torch.channels_last)
         maps = halved(F.leaky_relu(conv2d(images, self.look, first, padding=1), KINK), self.filters, biases)
@@ -177,7 +179,7 @@ class Discriminator(nn.Module):
             return F.linear(maps.float().flatten(1), self.gather)
 
     def understood(self, text: Tensor) -> Tensor:
-        """What encoded texts [B, 1 + W, D] want to be seen: float32 [B, ``seen``]."""
+        """What encoded texts [B, 1 + W, D] want to be seen: float32 [B, SEEN]."""
         with in_full(text):
             found: Tensor = self.reader(text)
             return found
