@@ -59,6 +59,21 @@ def test_a_share_of_what_fits_steers_the_generator() -> None:
     assert torch.allclose(terms[1], 0.25 * terms[0])
 
 
+def test_the_generator_learns_to_read_from_the_discriminator() -> None:
+    rows, player = batch(), game(reading=3.0)
+    terms = player.generator_loss(rows, Chance(0, range(6))).terms
+    with torch.no_grad():
+        heard = player.generator.heard(player.generator.read(rows["text"])[0])
+        right, *wrong = (player.discriminator.understood(one) for one in (rows["text"], *rows["wrong"].unbind(1)))
+        behind = torch.stack([match(heard, one - right) for one in wrong])
+    assert terms["reading_mismatch"].item() == pytest.approx(3 * F.softplus(behind).mean().item(), rel=1e-4)
+    named = dict(player.generator.named_parameters())
+    slopes = torch.autograd.grad(terms["reading_contrastive"], list(named.values()), allow_unused=True)
+    reached = {name.split(".")[0] for name, slope in zip(named, slopes, strict=True) if slope is not None}
+    assert reached == {"reader", "heard"}
+    assert not any("reading" in name for name in game(reading=0.0).generator_loss(rows, Chance(0, range(6))).terms)
+
+
 def test_texts_are_blurred_by_a_part_of_a_wrong_one_where_something_was_told() -> None:
     rows = batch(words=3)
     rows["text"][0], rows["text"][1, 2:] = 0, 0
