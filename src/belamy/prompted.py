@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ ASKED: dict[str, dict[str, Any]] = {"attributes_paraphrased": {"unheard": True},
 PICTURES = 1000
 NEIGHBOURS = 4000
 """Training captions among which the nearest is looked for, and pictures that the judge of captions learns from."""
-AVERAGED = (2, 3, 5, 8, 13, 21)
+AVERAGED = (2, 3, 5, 8, 13, 21, 34, 55, 89)
 """Nearest captions whose pictures are averaged, until the result is as new as what is painted."""
 PROMPTS, TIMES = 50, 4
 """Captions that diversity is measured by, and pictures of each."""
@@ -60,7 +61,8 @@ def evaluate(
 
     Returns JSON as ``belamy.evaluation.evaluate`` does; ``floor`` is what real pictures have, and ``trivial`` holds the
     training picture of the nearest caption and, of retrieval, "nearest_as_new": the average of as many of them as make
-    it as new as what the model paints. Raises UserError for an unknown metric.
+    it as new as what the model paints, between two such numbers by their straight line. Raises UserError for an
+    unknown metric.
     """  # fmt: skip
     began = time.perf_counter()
     known = (*SCENES, *ASKED, "kid", "diversity") if isinstance(heldout, Shapes) else METRICS
@@ -148,7 +150,7 @@ def _retrieved(
     if trivial:
         beside["nearest_caption"] = judged(nearest_pictures(known, asked["text"]))
         averages = (judged(nearest_pictures(known, asked["text"], count)) for count in AVERAGED)
-        beside["nearest_as_new"] = _first_as_new(averages, value["novelty"])
+        beside["nearest_as_new"] = _as_new(chain([beside["nearest_caption"]], averages), value["novelty"])
     whole = max(floor["novelty"], 1e-9)
     for one in (value, floor, *beside.values()):
         one["novelty"] /= whole
@@ -164,13 +166,15 @@ def _retrieved(
     return found
 
 
-def _first_as_new(trials: Iterable[dict[str, float]], novelty: float) -> dict[str, float]:
-    """The first of ``trials`` that has so much ``novelty``, or the last."""
-    found: dict[str, float] = {}
+def _as_new(trials: Iterable[dict[str, float]], novelty: float) -> dict[str, float]:
+    """What ``trials``, each newer than the one before, have at so much ``novelty``; the last where none is so new."""
+    before: dict[str, float] = {}
     for found in trials:
-        if found["novelty"] >= novelty:
-            break
-    return found
+        if before and found["novelty"] >= novelty:
+            share = (novelty - before["novelty"]) / (found["novelty"] - before["novelty"])
+            return {name: (1 - share) * before[name] + share * value for name, value in found.items()}
+        before = found
+    return before
 
 
 def _likeness(
