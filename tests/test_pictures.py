@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from belamy.pictures import LONGEST, class_grid, grid, signed, to_pil, to_uint8
+from belamy.pictures import LONGEST, _wrapped, class_grid, grid, signed, to_pil, to_uint8
 
 
 def level(value: float, dtype: torch.dtype = torch.float32) -> int:
@@ -85,6 +85,13 @@ def test_captions_stand_below_their_pictures_and_change_none():
     captioned = np.asarray(grid(flat(2, 16, 16, 3), columns=2, scale=4, captions=["seven\n<b>", "ünï" * 50]))
     assert (captioned[:64] == plain).all() and len(captioned) > len(plain)
     assert (captioned[64:] < 128).any()
+
+
+def test_long_names_take_three_lines_and_are_cut_there():
+    assert _wrapped("a red fox", 200, 3) == "a red fox"
+    lines = _wrapped("a red fox that is left of a blue hare " * 9, 200, 3).splitlines()
+    assert len(lines) == 3 and lines[2].endswith("…") and not lines[0].endswith("…")
+    assert _wrapped("x" * 900, 200, 3).endswith("x…") and _wrapped("", 200, 3) == ""
 
 
 def test_class_grid_has_a_row_for_each_class():

@@ -116,12 +116,14 @@ def class_grid(
     order = np.full((len(members), columns), -1)
     for row, mine in enumerate(members):
         order[row, : len(mine)] = mine[:columns]
-    words = [_fitted(names[row], 160) for row in range(len(members))]
-    left = math.ceil(max((_font().getlength(word) for word in words), default=0)) + 10
+    words = [_wrapped(names[row], 200, 3) for row in range(len(members))]
+    lines = [line for word in words for line in word.splitlines()]
+    left = math.ceil(max(map(_font().getlength, lines), default=0)) + 10
     sheet, cell = _tile(images, order, scale, gap, left=left)
     draw = ImageDraw.Draw(sheet)
     for row, word in enumerate(words):
-        draw.text((left - 10, row * (cell[0] + gap) + cell[0] / 2), word, _INK, _font(), anchor="rm")
+        middle = row * (cell[0] + gap) + cell[0] / 2
+        draw.text((left - 10, middle), word, _INK, _font(), anchor="rm", align="right", spacing=2)
     return _bounded(sheet)
 
 
@@ -181,6 +183,18 @@ def _bounded(sheet: Image.Image) -> Image.Image:
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=12)
+
+
+def _wrapped(text: str, width: int, lines: int) -> str:
+    """``text`` on as many ``lines`` of ``width`` pixels at most, each cut where it is longer."""
+    font, found = _font(), [""]
+    for word in text.split()[:100]:
+        longer = f"{found[-1]} {word}".strip()
+        if found[-1] and len(found) < lines and font.getlength(longer) > width:
+            found.append(word)
+        else:
+            found[-1] = longer
+    return "\n".join(_fitted(line, width) for line in found)
 
 
 def _fitted(text: str, width: int) -> str:
