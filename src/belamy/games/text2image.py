@@ -60,7 +60,8 @@ class Text2Image(Duel):
         base = base_size(resolution)
         sizes = range((resolution // base).bit_length())
         painting, looking = ([min(most, last << size) for size in reversed(sizes)] for last in (width, -(-width // 2)))
-        self.generator = Generator(channels, base, painting, latent, text_width, code, words)
+        hears = bool(reading and (mismatch or contrastive))
+        self.generator = Generator(channels, base, painting, latent, text_width, code, words, hears)
         self.discriminator = Discriminator(channels, base, looking, text_width, words)
         self.code, self.mismatch, self.contrastive = code, mismatch, contrastive
         self.steer, self.reading, self.text_penalty, self.vary, self.blur = steer, reading, text_penalty, vary, blur
@@ -131,7 +132,7 @@ class Text2Image(Duel):
     def aims(self, samples: Tensor, batch: Batch, rng: Chance) -> dict[str, Tensor]:
         mean, spread = self.generator.read(batch["text"])
         found: dict[str, Tensor] = {}
-        if self.reading:
+        if self.generator.heard is not None:
             with in_full(mean):
                 heard = self.generator.heard(mean)
             for name, cost in self._matching(heard, self.discriminator.understood(batch["text"]), batch).items():

@@ -117,17 +117,17 @@ class Listening(nn.Module):
 class Generator(nn.Module):
     """Latents [B, ``latent``] and codes [B, ``code``] of texts to images [B, ``channels``, R, R].
 
-    ``widths`` are channels from maps [base, base] upwards. ``read`` makes codes of encoded texts, and ``heard`` says
-    what pictures of a code should show; with ``words``, places of the second maps look at words as well. A ground is
-    painted at once: it takes long to find from maps.
+    ``widths`` are channels from maps [base, base] upwards. ``read`` makes codes of encoded texts; ``heard``, where it
+    ``hears``, says what pictures of a code should show, to learn by. With ``words``, places of the second maps look at
+    words as well. A ground is painted at once: it takes long to find from maps.
     """
 
     def __init__(self, channels: int, base: int, widths: Sequence[int], latent: int, text: int, code: int,
-                 words: int) -> None:  # fmt: skip
+                 words: int, hears: bool = False) -> None:  # fmt: skip
         super().__init__()
         told, places = latent + code, base * base
         self.base = base
-        self.reader, self.heard = Reader(text, 2 * code, words), Linear(code, SEEN)
+        self.reader, self.heard = Reader(text, 2 * code, words), Linear(code, SEEN) if hears else None
         self.enter = normal(torch.empty(widths[0] * places, told), told)
         self.filters = nn.ParameterList(
             normal(torch.empty(before, after, 4, 4), 4 * before, KEPT) for before, after in pairwise(widths)
