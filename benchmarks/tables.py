@@ -42,16 +42,32 @@ GOALS: dict[str, tuple[tuple[str, str, float], ...]] = {
 }
 MEASURED = ("psnr", "psnr_y", "ssim", "perceptual", "patch_swd", "back_perceptual", "back_patch_swd", "right",
             "faithful_psnr_y")  # fmt: skip
-SAYINGS: dict[str, dict[str, Callable[[dict[str, float]], bool]]] = {
+
+
+def reworded(one: Record) -> bool:
+    """Whether words that training never used lose less than five points."""
+    return one["attributes_paraphrased"]["value"] > one["attributes_all"]["unseen"] - 0.05
+
+
+def retrieved(one: Record) -> bool:
+    """Whether pictures are recognised five times as often as by chance, and more often than copies that are as new."""
+    found = one["retrieval_r10"]
+    return found["value"] >= 5 * found["chance"] and found["value"] > found["nearest_as_new"]
+
+
+SAYINGS: dict[str, dict[str, Callable[[Record], bool]]] = {
     "shapes": {
-        "attributes_all": lambda found: found["unseen"] >= 0.9 and found["seen"] >= 0.95,
-        "attributes_paraphrased": lambda found: found["value"] >= 0.85,
+        "attributes_all": lambda one: one["attributes_all"]["unseen"] >= 0.9 and one["attributes_all"]["seen"] >= 0.95,
+        "attributes_paraphrased": reworded,
     },
-    "relations": {"attributes_all": lambda found: found["unseen"] >= 0.7},
-    "openmoji": {"retrieval_r10": lambda found: found["value"] >= max(5 * found["chance"], found["nearest_as_new"])},
-    "stamps": {"retrieval_r10": lambda found: found["value"] >= max(5 * found["chance"], found["nearest_as_new"])},
-}
+    "relations": {
+        "attributes_all": lambda one: one["attributes_all"]["unseen"] >= 0.7, "attributes_paraphrased": reworded,
+    },
+    "openmoji": {"retrieval_r10": retrieved},
+    "stamps": {"retrieval_r10": retrieved},
+}  # fmt: skip
 ABLATED = ("shape", "colour", "place", "ground")
+"""Attributes that the table of what is left out shows."""
 TITLE = """# Figures
 
 Written by `make bench` from `benchmarks/results/*.json`; below each table is what measures it again. Several seeds are
@@ -297,17 +313,17 @@ def text2image() -> list[str]:
         goals = SAYINGS.get(one["variant"], {})
         for metric, figures in one.items():
             if isinstance(figures, dict) and "value" in figures:
-                told = verdict(goals[metric](figures)) if metric in goals else ""
+                told = verdict(goals[metric](one)) if metric in goals else ""
                 rows.append([one["variant"], metric, listed(figures), f"{one['train_seconds']:.0f}", told])
         rows.append([one["variant"], "milliseconds a picture, one core", f"{one['milliseconds']:.3g}", "",
                      verdict(one["milliseconds"] <= 5)])  # fmt: skip
     about = (
         "On held-out captions: floor is what real pictures have, nearest caption a training picture, and nearest as new"
-        " the average of so many that it is no less new than what is painted."
+        " the average of so many that it is just as new as what is painted."
     )
     found = tasks("Pictures from sentences", about, rows, "text2image.py")
     if ablations:
-        head = ["shapes for half as long", "all right", *ABLATED, "all right in new words", "KID"]
+        head = ["shapes for half as long, with reading", "all right", *ABLATED, "all right in new words", "KID"]
         found[-1:-1] = ["What parts of the game are good for, by shares of unseen scenes:\n", table(head, ablations)]
     return found
 

@@ -83,7 +83,7 @@ SHAPES = "text2image-shapes"
 
 
 def without(**settings: float) -> Trial:
-    """Shapes for half as long by all parts of the game but some: what they are good for shows early."""
+    """Shapes for half as long with ``reading``, and all else of the game but what ``settings`` leave out."""
     parts = {"reading": 1.0, **settings}
     return Trial(SHAPES, settings={f"game.{name}": value for name, value in parts.items()}, examples=100_000)
 
@@ -116,19 +116,20 @@ def milliseconds(model: belamy.Model) -> float:
 def measure(name: str, seed: int, examples: int | None, settings: dict[str, Any]) -> dict[str, Any]:
     """Trains, and judges what ships; a sheet of it goes to docs, unless a part was left out."""
     trial = TRIALS[name]
+    examples = examples or trial.examples
     data = None if trial.data is None else trial.data(CACHE / "text2image" / trial.data.__name__)
     with tempfile.TemporaryDirectory(prefix="belamy-text2image-") as folder:
         began = time.perf_counter()
         run = belamy.train(
             trial.recipe, data and str(data), Path(folder) / "run", seed=seed, settings=trial.settings | settings,
-            device="cpu", examples=examples or trial.examples, report_to="none",
+            device="cpu", examples=examples, report_to="none",
         )  # fmt: skip
         seconds = time.perf_counter() - began
         report, model = read_json(run.path / "evaluation.json"), belamy.load(run.path)
         sheet = None if trial.examples else ROOT / "docs" / f"text2image-{name}.png"
         if sheet:
             Image.open(run.samples / "generated.png").save(sheet, optimize=True)
-        length = examples or trial.examples or run.recipe.examples
+        length = examples or run.recipe.examples
     say(f"{name}: {seconds:.0f} s")
     numbers = ("value", "floor", "seen", "unseen", "chance")
     return {
