@@ -62,8 +62,10 @@ Choose = Callable[[Sequence[Any]], Any]
 
 ALIKE: dict[str, tuple[str, ...]] = {
     "large": ("large", "big", "giant", "enormous"), "small": ("small", "little", "mini", "miniature"),
-    "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
-    "above": ("above", "over"), "below": ("below", "under"),
+    "left of": ("to the left of", "left of", "at the left of", "on the left of", "further left than"),
+    "right of": ("to the right of", "right of", "at the right of", "on the right of", "further right than"),
+    "above": ("above", "over", "on top of", "further up than"),
+    "below": ("below", "under", "underneath", "lower than", "further down than"),
 }  # fmt: skip
 ELSEWISE: dict[str, tuple[str, ...]] = {
     "large": ("large", "huge"), "small": ("small", "tiny"),
