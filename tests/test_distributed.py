@@ -27,13 +27,9 @@ from belamy.storage import read_json, read_tensors, write_json, write_tensors
 from tiny import PLAYED, draw_pictures, engine, processes, roughen, same, state, tiny
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
-ROUNDED = {
-    **dict.fromkeys(["fastgan", "redrawn", "pix2pix", "cyclegan", "cut", "superres", "inpaint", "style"], 5e-6),
-    **dict.fromkeys(["text2image", "text2image-shapes", "text2image-relations"], 2e-5),
-    "concatenated": 1e-4,
-}
-"""What is looser in float32: batch norms, one upon the other, and sums over all pixels round to 2e-6, slopes
-through attention to 6e-6, and finite differences are divided by their step."""
+ROUNDINGS = 8
+"""In float32, how often what one process alone loses against float64 may come on top: it depends on the processor, and
+finite differences divide it by their step."""
 
 
 @contextlib.contextmanager
@@ -177,14 +173,21 @@ def ranks(shared: list[Recipe], tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", PLAYED)
 def test_gradients_are_those_of_one_process(name: str, dtype: str, shared: list[Recipe], ranks: Path) -> None:
-    alone = gradients(next(one for one in shared if one.name == name), dtype)
+    recipe = next(one for one in shared if one.name == name)
+    alone, exact = gradients(recipe, dtype), gradients(recipe, "float64")
     ours, theirs = (read_tensors(ranks / rank / f"{name} gradients {dtype}") for rank in "01")
     assert same(ours, theirs)
     assert ours.keys() == alone.keys()
+    rounded = min(max(_apart(alone[key], exact[key]) for key in exact), 1e-4)
     for key, value in alone.items():
         logged = "float32" if key.startswith("term") else dtype
-        limit = ROUNDED.get(name, TOLERANCE[logged]) if logged == "float32" else TOLERANCE[logged]
-        assert value.abs().max() > 0 and (ours[key] - value).abs().max() <= limit * max(1, value.abs().max()), key
+        limit = TOLERANCE[logged] + (ROUNDINGS * rounded if logged == "float32" else 0)
+        assert value.abs().max() > 0 and _apart(ours[key], value) <= limit, key
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference, as a share of the largest value where that is above 1."""
+    return float((one - other).abs().max() / max(1, other.abs().max()))
 
 
 @pytest.mark.parametrize("name", PLAYED)

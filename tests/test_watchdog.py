@@ -171,7 +171,7 @@ def test_signs_of_real_pictures_and_of_one_picture(source: Source, monkeypatch: 
     one = source.take(1)["image"].expand(128, -1, -1, -1)
     made.batch = {"image": one, "class": made.batch["class"]}
     alike = probe.signs(player, model, 1.0)
-    assert alike.coverage < 0.05 and alike.spread == 0
+    assert alike.coverage < 0.05 and alike.spread == pytest.approx(0, abs=1e-2)
 
 
 def test_samples_that_differ_by_class_alone_are_alike(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_few_pictures_are_enough_for_a_look(tmp_path: Path, monkeypatch: pytest.
     assert probe.signs(player, model, 1.0).coverage > 0.85
     made.batch = {"image": source.take(1)["image"].expand(60, -1, -1, -1)}
     alike = probe.signs(player, model, 1.0)
-    assert alike.coverage < 0.3 and alike.spread == 0
+    assert alike.coverage < 0.3 and alike.spread == pytest.approx(0, abs=1e-2)
 
 
 @pytest.fixture
