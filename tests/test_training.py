@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from belamy import critic, planning
+from belamy import critic, hardware, planning
 from belamy import recipe as recipes
 from belamy.engine import Engine
 from belamy.errors import UserError
@@ -204,6 +204,32 @@ def test_resume_auto_begins_or_goes_on(finished: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         auto(signalling(signal.SIGTERM, 32))
     assert same(last(auto()), last(finished))
+
+
+def test_a_run_keeps_the_precision_that_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "fast_bf16", lambda device: True)
+    with pytest.raises(SystemExit):
+        digits(tmp_path / "run", signalling(signal.SIGTERM, 48), precision="auto")
+    monkeypatch.setattr(hardware, "fast_bf16", lambda device: False)
+    begun = Run.open(tmp_path / "run").recipe
+    assert begun.precision == "bf16" and planning.plan(begun, "cpu").engine().precision == "bf16"
+    assert resume(tmp_path / "run").finished
+    assert planning.plan(begun.model_copy(update={"precision": "auto"}), "cpu").precision == "fp32"
+
+
+@pytest.mark.parametrize("amx", [False, True])
+@pytest.mark.parametrize("flagged", [False, True])
+@pytest.mark.parametrize("quicker", [False, True])
+def test_bf16_is_chosen_where_it_is_quicker(
+    amx: bool, flagged: bool, quicker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: flagged)
+    seconds = {torch.float32: 0.01, torch.bfloat16: 0.002 if quicker else 0.03}
+    monkeypatch.setattr(hardware, "_convolution", lambda device, dtype, **sizes: lambda: time.sleep(seconds[dtype]))
+    hardware._quicker_in_bf16.cache_clear()
+    assert hardware.fast_bf16(torch.device("cpu")) == (amx or (flagged and quicker))
+    hardware._quicker_in_bf16.cache_clear()
 
 
 def test_checkpoints_at_other_times_change_nothing(finished: Run, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ class Model:
         kinds, traits = _asked(n, classes, attributes)
 
         def made(first: int) -> Batch:
-            rows = range(first, min(first + self.codec.chunk, start + n))
-            padded = [*rows, *[rows[-1]] * (self.codec.chunk - len(rows))]
+            whole, rows = range(first, first + self.codec.chunk), self._part(first, start, n)
+            padded = [min(max(row, rows[0]), rows[-1]) for row in whole]
             if seeds is None:
                 latent, chance = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
             else:
@@ -72,9 +72,17 @@ class Model:
             wanted, having = (each and [each[row - start] for row in padded] for each in (kinds, traits))
             conditions = self.codec.conditions(chance, wanted, having, asked)
             batch = self.make(self._given(latent, conditions, truncation, prompt))
-            return {name: value[: len(rows)] for name, value in batch.items()}
+            return {name: value[whole.index(rows[0]) :][: len(rows)] for name, value in batch.items()}
 
-        yield from dealt(made, range(start, start + n, self.codec.chunk))
+        yield from dealt(made, self._firsts(start, n))
+
+    def _firsts(self, start: int, n: int) -> range:
+        """Where chunks begin: at multiples of their size, since a kernel may round each of its rows differently."""
+        return range(start - start % self.codec.chunk, start + n, self.codec.chunk)
+
+    def _part(self, first: int, start: int, n: int) -> range:
+        """Which of ``start`` to ``start + n - 1`` are in the chunk that begins at ``first``."""
+        return range(max(first, start), min(first + self.codec.chunk, start + n))
 
     def given(
         self, n: int, seed: int = 0, classes: str | int | Sequence[str | int] | None = None,
@@ -134,10 +142,11 @@ class Model:
         rows, asked = self.codec, self.codec.asked(where)
 
         def made(first: int) -> Any:
-            (batch,) = self.batches(min(rows.chunk, start + n - first), seed, start=first, asked=asked)
-            return rows.decode(batch["row"], first, asked)
+            part = self._part(first, start, n)
+            (batch,) = self.batches(len(part), seed, start=part[0], asked=asked)
+            return rows.decode(batch["row"], part[0], asked)
 
-        yield from dealt(made, range(start, start + n, rows.chunk))
+        yield from dealt(made, self._firsts(start, n))
 
     @torch.inference_mode()
     def _given(self, latent: Chance, asked: Batch, truncation: float | None, prompt: Prompt | None) -> Batch:

@@ -22,7 +22,7 @@ from belamy.game import Game
 from belamy.hardware import choose_device, choose_precision, keep_memory, memory_mb
 from belamy.judge import source_of
 from belamy.metrics.features import NAMES as FEATURES
-from belamy.ops.processes import dealing
+from belamy.ops.processes import dealing, exchanged
 from belamy.recipe import Recipe
 from belamy.schedules import at
 from belamy.source import Source
@@ -63,7 +63,11 @@ class Plan:
     source: Source
     spec: dict[str, Any]
     device: torch.device
-    precision: str
+
+    @property
+    def precision(self) -> str:
+        """Settled with the recipe, so that a run that goes on has that which it began with."""
+        return self.recipe.precision
 
     def game(self) -> Game:
         """The game with its first weights, which the seed alone decides."""
@@ -133,7 +137,8 @@ def plan(recipe: Recipe, device: str = "auto", source: Source | None = None) -> 
             remedy = GIVEN.get(name, "") if not facts[name] else f": --set game.{name}={facts[name]}"
             raise UserError(f"the game wants {name} {spec[name]}, the data has {facts[name] or 'none'}{remedy}")
     where = choose_device(device)
-    return Plan(recipe, source, spec, where, choose_precision(recipe.precision, where))
+    precision, *_ = exchanged(choose_precision(recipe.precision, where))
+    return Plan(recipe.model_copy(update={"precision": precision}), source, spec, where)
 
 
 def _suited(recipe: Recipe) -> dict[str, Any]:
