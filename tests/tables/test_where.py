@@ -166,10 +166,28 @@ def test_what_cannot_be_is_refused(model: Model, where: Any, told: str) -> None:
 
 
 def test_what_is_not_learnt_cannot_be_asked_for() -> None:
-    constant = FRAME[["whole", "rare"]].assign(same="x", id=[f"k{row}" for row in range(N)])
-    for name in ("same", "id"):
-        with pytest.raises(UserError, match=f"{name} is a column of kind"):
-            untrained(constant).sample(3, where=[f"{name}=x"])
+    with pytest.raises(UserError, match="id is a column of kind identifier"):
+        untrained(FRAME[["whole", "rare"]].assign(id=[f"k{row}" for row in range(N)])).sample(3, where=["id=x"])
+
+
+@pytest.mark.parametrize("fits", [
+    ["same=x"], ["same!=y"], ["seven>=7"], ["seven<8", "seven!=8"], ["seven=7.0"], ["none="], ["same!="],
+    {"same": ["y", "x"]}, {"seven": (None, 7)}, {"seven": (6.5, 7.5)}, {"none": None},
+])  # fmt: skip
+def test_constant_columns_are_as_they_may_be_asked_to_be(fits: Any) -> None:
+    frame = FRAME[["whole", "rare"]].assign(same="x", seven=7, none=None)
+    table = untrained(frame).sample(3, where=fits).table
+    assert table["same"].eq("x").all() and table["seven"].eq(7).all() and table["none"].isna().all()
+
+
+@pytest.mark.parametrize(("where", "told"), [
+    (["same=y"], "same is always 'x'"), (["same!=x"], "same is always 'x'"), (["same>a"], "same is always 'x'"),
+    (["seven>7"], "seven is always 7"), (["seven="], "seven is always 7"), ({"seven": (8, None)}, "seven is always 7"),
+    (["none=3"], "none is always missing"), (["none>3"], "none is always missing"), ({"same": None}, "same is always"),
+])  # fmt: skip
+def test_constant_columns_cannot_be_otherwise(where: Any, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        untrained(FRAME[["whole", "rare"]].assign(same="x", seven=7, none=None)).sample(3, where=where)
 
 
 def test_an_empty_text_is_not_what_is_missing() -> None:

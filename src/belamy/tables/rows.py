@@ -90,7 +90,7 @@ class Rows:
 
     def asked(self, where: Where | None) -> Asked:
         """Raises UserError for what no row can be."""
-        wished = asking.wishes(where or [], self.columns, self.encoding)
+        wished = asking.wishes(where or [], self.columns, self.encoding, self.fixed)
         native = self.constraints.asked(wished, self._reaches(wished))
         return replace(asking.asked(self.encoding, native), wishes=wished)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +18,10 @@ from belamy.tables.scale import Floats, Scale, above, decimals_of
 
 OPERATORS = (">=", "<=", "!=", "=", ">", "<")
 """The longest first, since the leftmost one that fits splits a condition."""
+
+COMPARED: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, "=": operator.eq, ">": operator.gt, "<": operator.lt,
+}  # fmt: skip
 
 Where = Mapping[str, Any] | Sequence[str]
 
@@ -125,31 +130,62 @@ class Asked:
 
 def split(condition: str) -> tuple[str, str, str]:
     """``income=>50K`` as ("income", "=", ">50K"): at the leftmost operator, and there the longest."""
-    found = [(condition.find(operator), -len(operator), operator) for operator in OPERATORS if operator in condition]
+    found = [(condition.find(sign), -len(sign), sign) for sign in OPERATORS if sign in condition]
     if not found or min(found)[0] == 0:
         raise UserError(f"--where {condition!r}: write a column, one of {' '.join(OPERATORS)}, and a value")
-    at, _, operator = min(found)
-    return condition[:at].strip(), operator, condition[at + len(operator) :].strip()
+    at, _, sign = min(found)
+    return condition[:at].strip(), sign, condition[at + len(sign) :].strip()
 
 
-def wishes(where: Where, columns: Mapping[str, Column], encoding: Encoding) -> dict[str, Wish]:
+def wishes(
+    where: Where, columns: Mapping[str, Column], encoding: Encoding, fixed: Mapping[str, Any]
+) -> dict[str, Wish]:
     """What ``where`` asks of ``columns``, by name: conditions such as "age>60", or a mapping.
 
-    A mapping's values are cells, lists of cells, or pairs (low, high) with None where there is no bound. Raises
-    UserError for columns, categories and bounds that cannot be.
+    A mapping's values are cells, lists of cells, or pairs (low, high) with None where there is no bound. What is asked
+    of constant columns, which are as ``fixed`` says, is checked and left out. Raises UserError for columns, categories
+    and bounds that cannot be.
     """
-    parts: Iterable[tuple[str, Wish]]
+    parts: Iterable[tuple[str, str, Any]]
     if isinstance(where, Mapping):
-        parts = ((str(name), _told(learnt(str(name), columns), value, encoding)) for name, value in where.items())
+        parts = ((str(name), "in", value) for name, value in where.items())
     else:
-        parts = (
-            (name, _condition(learnt(name, columns), operator, text, encoding))
-            for name, operator, text in map(split, [where] if isinstance(where, str) else where)
-        )
+        parts = map(split, [where] if isinstance(where, str) else where)
     found: dict[str, Wish] = {}
-    for name, wish in parts:
+    for name, sign, value in parts:
+        if name in fixed:
+            _check_fixed(name, fixed[name], sign, value)
+            continue
+        column = learnt(name, columns)
+        wish = _told(column, value, encoding) if sign == "in" else _condition(column, sign, value, encoding)
         found[name] = found[name] & wish if name in found else wish
     return found
+
+
+def _check_fixed(name: str, always: Any, sign: str, value: Any) -> None:
+    """Raises UserError where a column that is ``always`` the same is not as it is asked to be."""
+    if sign == "in" and isinstance(value, tuple) and len(value) == 2:
+        fits = all(one is None or _compared(always, by, one) for by, one in zip((">=", "<="), value, strict=True))
+    elif sign == "in":
+        cells = value if isinstance(value, list | set | tuple | frozenset) else [value]
+        fits = any(_compared(always, "=", cell) for cell in cells)
+    else:
+        fits = _compared(always, sign, value or None)
+    if not fits:
+        said = "missing" if always is None else repr(always)
+        raise UserError(f"no row can be as asked: {name} is always {said} in the training data")
+
+
+def _compared(always: Any, sign: str, value: Any) -> bool:
+    """Whether ``always`` and ``value`` stand to each other as ``sign`` says; by their order where both are numbers."""
+    if sign == "!=":
+        return not _compared(always, "=", value)
+    if always is None or plain(value) is None:
+        return sign == "=" and always is None and plain(value) is None
+    try:
+        return COMPARED[sign](float(always), float(value))
+    except (TypeError, ValueError):
+        return sign == "=" and str(always).lower() == str(value).lower()
 
 
 def learnt(name: str, columns: Mapping[str, Column]) -> Column:
@@ -162,15 +198,15 @@ def learnt(name: str, columns: Mapping[str, Column]) -> Column:
     return column
 
 
-def _condition(column: Column, operator: str, text: str, encoding: Encoding) -> Wish:
-    if operator in ("=", "!="):
+def _condition(column: Column, sign: str, text: str, encoding: Encoding) -> Wish:
+    if sign in ("=", "!="):
         cell = None if text == "" else _cell(column, text, encoding)
-        return Wish(among=frozenset([cell])) if operator == "=" else Wish(without=frozenset([cell]))
+        return Wish(among=frozenset([cell])) if sign == "=" else Wish(without=frozenset([cell]))
     if column.kind not in ("number", "date"):
-        raise UserError(f"--where {column.name}{operator}{text}: {column.name} has no order; ask by = or !=")
+        raise UserError(f"--where {column.name}{sign}{text}: {column.name} has no order; ask by = or !=")
     bound = _number(column, text)
-    without = frozenset([bound] if operator in (">", "<") else [])
-    return Wish(low=bound, without=without) if operator.startswith(">") else Wish(high=bound, without=without)
+    without = frozenset([bound] if sign in (">", "<") else [])
+    return Wish(low=bound, without=without) if sign.startswith(">") else Wish(high=bound, without=without)
 
 
 def _told(column: Column, value: Any, encoding: Encoding) -> Wish:
