@@ -43,3 +43,12 @@ def test_a_mistake_is_told_once(run: Path, tmp_path: Path, capfd: pytest.Capture
     words = ["sample", str(run), "--class", "eleven", "--out", str(tmp_path / "x.npz")]
     assert launch(words, Machines(2)) == 2
     assert capfd.readouterr().err.count("error:") == 1
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["train", "r3gan", "--bogus", "--out", "x"], "No such option"), (["train", "--examples", "many"], "--examples"),
+    (["sample"], "Missing argument"),
+])  # fmt: skip
+def test_a_slip_is_told_before_any_process_begins(words: list[str], told: str, belamy: Belamy) -> None:
+    ended = belamy("launch", "--nproc", 2, "--", *words)
+    assert ended.code == 2 and told in ended.err and ended.err.count("Usage: belamy") == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from belamy.errors import UserError
 
@@ -344,6 +345,10 @@ def launch(
     from belamy.launch import Machines
     from belamy.launch import launch as play
 
+    known = typer.main.get_command(app)
+    assert isinstance(known, TyperGroup)
+    if command := known.commands.get(words[0]):
+        command.make_context(f"belamy {words[0]}", words[1:])  # so that a slip is told once, not by each process
     code = play(
         words, Machines(nproc, nodes, rendezvous, id), fewest=fewest, restarts=restarts,
         say=lambda text: print(text, file=sys.stderr),
