@@ -62,10 +62,8 @@ Choose = Callable[[Sequence[Any]], Any]
 
 ALIKE: dict[str, tuple[str, ...]] = {
     "large": ("large", "big", "giant", "enormous"), "small": ("small", "little", "mini", "miniature"),
-    "left of": ("to the left of", "left of", "at the left of", "on the left of", "further left than"),
-    "right of": ("to the right of", "right of", "at the right of", "on the right of", "further right than"),
-    "above": ("above", "over", "on top of", "further up than"),
-    "below": ("below", "under", "underneath", "lower than", "further down than"),
+    "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
+    "above": ("above", "over"), "below": ("below", "under"),
 }  # fmt: skip
 ELSEWISE: dict[str, tuple[str, ...]] = {
     "large": ("large", "huge"), "small": ("small", "tiny"),
@@ -159,8 +157,35 @@ def _relation(
     if choose((False, True)):
         first, second, relation = second, first, OPPOSITE[relation]
     pair = f"{first} {choose(words[relation])} {second}"
-    text = choose(UNHEARD if unheard else FORMS)(pair, "", scene.ground if told else "")
+    ground = scene.ground if told else ""
+    text = choose(UNHEARD)(pair, "", ground) if unheard else _pair(pair, ground, choose)
     return _tidy(text), frozenset({"shape", "colour", "relation"} | told)
+
+
+LEADS = (
+    "", "", "", "a picture of", "there is", "draw", "an image of", "show", "paint", "the picture shows", "we have",
+    "a drawing of", "this is", "here is", "imagine", "a painting of", "give me", "make", "it shows", "a scene with",
+    "an illustration of", "let there be",
+)  # fmt: skip
+BEFORE = (
+    " a {} background with", "on {},", "on a {} ground there is", "make the background {} and put", " a {} background,",
+    "with a {} background,", "against {} there is", "on a {} backdrop,", " a {} picture with", "all is {} but for",
+    "fill it with {} and add",
+)  # fmt: skip
+AFTER = (
+    "on a {} background", "on a {} background", "against a {} background", "and the background is {}",
+    "with a {} background", ", the background {}", "over a {} background", ", the rest is {}", "on {}",
+    "before a {} background", "with {} behind it", ", all around it is {}", ", {} background", "on a {} ground",
+    "surrounded by {}", ", the backdrop is {}", "and the rest is {}", "with {} all around", "upon plain {}",
+    ", all of it on {}",
+)  # fmt: skip
+
+
+def _pair(pair: str, ground: str, choose: Choose) -> str:
+    """Two things told in one of hundreds of ways: of the few of one thing, which comes first is learnt by heart."""
+    if ground and choose((True, False, False, False)):
+        return f"{_on(ground, choose(BEFORE))} {pair}"
+    return f"{choose(LEADS)} {pair} {_on(ground, choose(AFTER))}"
 
 
 def _tidy(text: str) -> str:
