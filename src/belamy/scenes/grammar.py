@@ -62,8 +62,8 @@ Choose = Callable[[Sequence[Any]], Any]
 
 ALIKE: dict[str, tuple[str, ...]] = {
     "large": ("large", "big", "giant", "enormous"), "small": ("small", "little", "mini", "miniature"),
-    "left of": ("to the left of", "left of"), "right of": ("to the right of", "right of"),
-    "above": ("above", "over"), "below": ("below", "under"),
+    "left of": ("to the left of", "left of", "on the left of", "at the left of"), "above": ("above", "over"),
+    "right of": ("to the right of", "right of", "on the right of", "at the right of"), "below": ("below", "under"),
 }  # fmt: skip
 ELSEWISE: dict[str, tuple[str, ...]] = {
     "large": ("large", "huge"), "small": ("small", "tiny"),
@@ -165,19 +165,20 @@ def _relation(
 LEADS = (
     "", "", "", "a picture of", "there is", "draw", "an image of", "show", "paint", "the picture shows", "we have",
     "a drawing of", "this is", "here is", "imagine", "a painting of", "give me", "make", "it shows", "a scene with",
-    "an illustration of", "let there be",
+    "an illustration of", "let there be", "in this picture there is", "somebody has drawn", "what we have here is",
+    "on the page there is", "the artist painted us",
 )  # fmt: skip
 BEFORE = (
     " a {} background with", "on {},", "on a {} ground there is", "make the background {} and put", " a {} background,",
     "with a {} background,", "against {} there is", "on a {} backdrop,", " a {} picture with", "all is {} but for",
-    "fill it with {} and add",
+    "fill it with {} and add", "the ground is {} and on it is", "the whole picture is {}, and there is",
 )  # fmt: skip
 AFTER = (
     "on a {} background", "on a {} background", "against a {} background", "and the background is {}",
     "with a {} background", ", the background {}", "over a {} background", ", the rest is {}", "on {}",
     "before a {} background", "with {} behind it", ", all around it is {}", ", {} background", "on a {} ground",
     "surrounded by {}", ", the backdrop is {}", "and the rest is {}", "with {} all around", "upon plain {}",
-    ", all of it on {}",
+    ", all of it on {}", ", and the whole rest of it is {}", ", and all that is around them is {}",
 )  # fmt: skip
 
 
