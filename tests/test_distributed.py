@@ -174,7 +174,8 @@ def ranks(shared: list[Recipe], tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.mark.parametrize("name", PLAYED)
 def test_gradients_are_those_of_one_process(name: str, dtype: str, shared: list[Recipe], ranks: Path) -> None:
     recipe = next(one for one in shared if one.name == name)
-    alone, exact = gradients(recipe, dtype), gradients(recipe, "float64")
+    alone = gradients(recipe, dtype)
+    exact = alone if dtype == "float64" else gradients(recipe, "float64")
     ours, theirs = (read_tensors(ranks / rank / f"{name} gradients {dtype}") for rank in "01")
     assert same(ours, theirs)
     assert ours.keys() == alone.keys()

@@ -165,8 +165,6 @@ def test_a_model_without_captions_takes_no_prompt(tmp_path: Path) -> None:
         belamy.load(run.path)("a seven")
 
 
-
-
 def test_copies_are_averaged_until_they_are_as_new_as_what_is_painted() -> None:
     trials = [{"novelty": 0.0, "found": 0.9}, {"novelty": 1.0, "found": 0.5}, {"novelty": 2.0, "found": 0.1}]
     assert prompted._as_new(trials, 1.5) == pytest.approx({"novelty": 1.5, "found": 0.3})

@@ -46,11 +46,11 @@ def fast_bf16(device: torch.device) -> bool:
 
 
 @cache
-def _quicker_in_bf16(rounds: int = 5) -> bool:
-    """Whether the fastest of so many convolutions on this CPU is; they take turns, and 50 ms in all."""
+def _quicker_in_bf16() -> bool:
+    """Whether the fastest of five convolutions on this CPU is; they take turns with float32, and 50 ms in all."""
     cpu, fastest = torch.device("cpu"), {torch.float32: math.inf, torch.bfloat16: math.inf}
     plays = {dtype: _convolution(cpu, dtype, batch=8, channels=64, size=16) for dtype in fastest}
-    for _, (dtype, play) in product(range(rounds), plays.items()):
+    for _, (dtype, play) in product(range(5), plays.items()):
         began = time.perf_counter()
         play()
         fastest[dtype] = min(fastest[dtype], time.perf_counter() - began)

@@ -60,8 +60,8 @@ class Model:
         kinds, traits = _asked(n, classes, attributes)
 
         def made(first: int) -> Batch:
-            whole, rows = range(first, first + self.codec.chunk), self._part(first, start, n)
-            padded = [min(max(row, rows[0]), rows[-1]) for row in whole]
+            rows = self._part(first, start, n)
+            padded = [min(max(row, rows[0]), rows[-1]) for row in range(first, first + self.codec.chunk)]
             if seeds is None:
                 latent, chance = (Chance(key(what, seed), padded, self.device) for what in ("sample", "class"))
             else:
@@ -72,7 +72,7 @@ class Model:
             wanted, having = (each and [each[row - start] for row in padded] for each in (kinds, traits))
             conditions = self.codec.conditions(chance, wanted, having, asked)
             batch = self.make(self._given(latent, conditions, truncation, prompt))
-            return {name: value[whole.index(rows[0]) :][: len(rows)] for name, value in batch.items()}
+            return {name: value[rows[0] - first :][: len(rows)] for name, value in batch.items()}
 
         yield from dealt(made, self._firsts(start, n))
 

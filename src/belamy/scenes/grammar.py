@@ -183,7 +183,7 @@ AFTER = (
 
 
 def _pair(pair: str, ground: str, choose: Choose) -> str:
-    """Two things told in one of hundreds of ways: of the few of one thing, which comes first is learnt by heart."""
+    """Two things, told in one of hundreds of ways: of few, networks learn by heart where each thing stands in them."""
     if ground and choose((True, False, False, False)):
         return f"{_on(ground, choose(BEFORE))} {pair}"
     return f"{choose(LEADS)} {pair} {_on(ground, choose(AFTER))}"

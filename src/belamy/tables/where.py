@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,11 +18,9 @@ from belamy.tables.scale import Floats, Scale, above, decimals_of
 OPERATORS = (">=", "<=", "!=", "=", ">", "<")
 """The longest first, since the leftmost one that fits splits a condition."""
 
-COMPARED: dict[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge, "<=": operator.le, "=": operator.eq, ">": operator.gt, "<": operator.lt,
-}  # fmt: skip
-
 Where = Mapping[str, Any] | Sequence[str]
+Seen = Callable[[str], list[Any]]
+"""The cells that a column has as options."""
 
 
 @dataclass(frozen=True)
@@ -142,50 +139,35 @@ def wishes(
 ) -> dict[str, Wish]:
     """What ``where`` asks of ``columns``, by name: conditions such as "age>60", or a mapping.
 
-    A mapping's values are cells, lists of cells, or pairs (low, high) with None where there is no bound. What is asked
-    of constant columns, which are as ``fixed`` says, is checked and left out. Raises UserError for columns, categories
-    and bounds that cannot be.
+    A mapping's values are cells, lists of cells, or pairs (low, high) with None where there is no bound. What constant
+    columns are, ``fixed`` says; wishes that they fulfil are left out. Raises UserError for columns, categories and
+    bounds that cannot be.
     """
     parts: Iterable[tuple[str, str, Any]]
     if isinstance(where, Mapping):
         parts = ((str(name), "in", value) for name, value in where.items())
     else:
         parts = map(split, [where] if isinstance(where, str) else where)
+
+    def seen(name: str) -> list[Any]:
+        return [fixed[name]] if name in fixed else cells_seen(encoding, name)
+
     found: dict[str, Wish] = {}
     for name, sign, value in parts:
-        if name in fixed:
-            _check_fixed(name, fixed[name], sign, value)
-            continue
-        column = learnt(name, columns)
-        wish = _told(column, value, encoding) if sign == "in" else _condition(column, sign, value, encoding)
+        column = _constant(columns[name], fixed[name]) if name in fixed else learnt(name, columns)
+        wish = _told(column, value, seen) if sign == "in" else _condition(column, sign, value, seen)
         found[name] = found[name] & wish if name in found else wish
+    for name in found.keys() & fixed.keys():
+        if not found.pop(name).accepts(fixed[name]):
+            raise UserError(f"no row can be as asked: {name} is always {fixed[name]!r} in the training data")
     return found
 
 
-def _check_fixed(name: str, always: Any, sign: str, value: Any) -> None:
-    """Raises UserError where a column that is ``always`` the same is not as it is asked to be."""
-    if sign == "in" and isinstance(value, tuple) and len(value) == 2:
-        fits = all(one is None or _compared(always, by, one) for by, one in zip((">=", "<="), value, strict=True))
-    elif sign == "in":
-        cells = value if isinstance(value, list | set | tuple | frozenset) else [value]
-        fits = any(_compared(always, "=", cell) for cell in cells)
-    else:
-        fits = _compared(always, sign, value or None)
-    if not fits:
-        said = "missing" if always is None else repr(always)
-        raise UserError(f"no row can be as asked: {name} is always {said} in the training data")
-
-
-def _compared(always: Any, sign: str, value: Any) -> bool:
-    """Whether ``always`` and ``value`` stand to each other as ``sign`` says; by their order where both are numbers."""
-    if sign == "!=":
-        return not _compared(always, "=", value)
-    if always is None or plain(value) is None:
-        return sign == "=" and always is None and plain(value) is None
-    try:
-        return COMPARED[sign](float(always), float(value))
-    except (TypeError, ValueError):
-        return sign == "=" and str(always).lower() == str(value).lower()
+def _constant(column: Column, always: Any) -> Column:
+    """A constant column as one of the kind that its only value is of, to be asked for in the same ways."""
+    if isinstance(always, bool):
+        return replace(column, kind="boolean")
+    return replace(column, kind="number" if isinstance(always, int | float) else "category")
 
 
 def learnt(name: str, columns: Mapping[str, Column]) -> Column:
@@ -198,9 +180,9 @@ def learnt(name: str, columns: Mapping[str, Column]) -> Column:
     return column
 
 
-def _condition(column: Column, sign: str, text: str, encoding: Encoding) -> Wish:
+def _condition(column: Column, sign: str, text: str, seen: Seen) -> Wish:
     if sign in ("=", "!="):
-        cell = None if text == "" else _cell(column, text, encoding)
+        cell = None if text == "" else _cell(column, text, seen)
         return Wish(among=frozenset([cell])) if sign == "=" else Wish(without=frozenset([cell]))
     if column.kind not in ("number", "date"):
         raise UserError(f"--where {column.name}{sign}{text}: {column.name} has no order; ask by = or !=")
@@ -209,28 +191,28 @@ def _condition(column: Column, sign: str, text: str, encoding: Encoding) -> Wish
     return Wish(low=bound, without=without) if sign.startswith(">") else Wish(high=bound, without=without)
 
 
-def _told(column: Column, value: Any, encoding: Encoding) -> Wish:
+def _told(column: Column, value: Any, seen: Seen) -> Wish:
     if isinstance(value, tuple) and len(value) == 2 and column.kind in ("number", "date"):
         low, high = (None if one is None else _number(column, one) for one in value)
         return Wish(-math.inf if low is None else low, math.inf if high is None else high)
     cells = value if isinstance(value, list | set | tuple | frozenset) else [value]
-    return Wish(among=frozenset(None if plain(one) is None else _cell(column, one, encoding) for one in cells))
+    return Wish(among=frozenset(None if plain(one) is None else _cell(column, one, seen) for one in cells))
 
 
-def _cell(column: Column, value: Any, encoding: Encoding) -> Any:
+def _cell(column: Column, value: Any, seen: Seen) -> Any:
     """A cell as options have it. Raises UserError for a category that was never seen."""
     if column.kind in ("number", "date"):
         number = _number(column, value)
         if column.whole and not number.is_integer():
             raise UserError(f"{column.name} holds whole numbers, and {value} is none")
         return number
-    seen = cells_seen(encoding, column.name)
-    found = next((cell for cell in seen if cell is not None and (cell == value or str(cell) == str(value))), None)
+    known = seen(column.name)
+    found = next((cell for cell in known if cell is not None and (cell == value or str(cell) == str(value))), None)
     if found is None and column.kind == "boolean":
-        found = next((cell for cell in seen if str(cell).lower() == str(value).lower()), None)
+        found = next((cell for cell in known if str(cell).lower() == str(value).lower()), None)
     if found is None:
-        names = [str(cell) for cell in seen if cell is not None]
-        hint = nearest(str(value), names) or f"; there are {', '.join(names[:12])}"
+        names = [str(cell) for cell in known if cell is not None]
+        hint = nearest(str(value), names) or f"; there are {', '.join(names[:12]) or 'none'}"
         raise UserError(f"{column.name} is never {str(value)!r} in the training data{hint}")
     return found
 
